@@ -1,0 +1,45 @@
+// Package auth is who may come in: accounts, their settings and credentials,
+// SASL, and the limits on failed attempts. It never sees a letter.
+package auth
+
+import (
+	"net/netip"
+
+	"gosbridge/mailstore"
+)
+
+// Class is the kind of program a credential is for.
+type Class string
+
+// The classes. Only a person opens letters: \Seen set by a system or an
+// archive never counts.
+const (
+	Person  Class = "person"
+	System  Class = "system"
+	Archive Class = "archive"
+)
+
+// Assurance is how sure the login is.
+type Assurance string
+
+// The assurances, weakest first.
+const (
+	Password          Assurance = "password"
+	ClientCertificate Assurance = "client-certificate"
+	Signature         Assurance = "signature"
+)
+
+// Identity is who is logged in, as of the login.
+type Identity struct {
+	Account    mailstore.Account
+	Settings   Settings
+	Credential mailstore.ID
+	Name       string // of the credential
+	Class      Class
+	Assurance  Assurance
+	Remote     netip.Addr
+	Session    string // id in the logs
+}
+
+// Owns reports whether the account may send under the address.
+func (id Identity) Owns(address string) bool { return id.Account.Owns(address) }
