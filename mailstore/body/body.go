@@ -28,6 +28,12 @@ var (
 	ErrDamaged = errors.New("body damaged")
 	// ErrFull says that the disk took no more.
 	ErrFull = errors.New("no space for body")
+	// ErrLocked says that another process has the body files open.
+	ErrLocked = errors.New("body files in use by another process")
+	// ErrVersion says that the body files were written by a newer release.
+	ErrVersion = errors.New("unknown format version of body files")
+	// ErrClosed says that the engine was closed.
+	ErrClosed = errors.New("body store closed")
 )
 
 // Name is the random 128-bit name of a body. It is not derived from content:
