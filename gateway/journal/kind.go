@@ -10,12 +10,15 @@ const (
 	Held         = "held"         // a letter waits for its recall time
 	Sent         = "sent"         // handed to the next hop, which took it
 	Delivered    = "delivered"    // put into the recipient's mailbox
+	Received     = "received"     // came into this account's mailbox
 	Undelivered  = "undelivered"  // given up
 	Opened       = "opened"       // a person opened it
 	Acknowledged = "acknowledged" // a person acknowledged it
 	Refused      = "refused"      // the recipient refused it
 	Expired      = "expired"      // the term ended without an act
 	Recalled     = "recalled"     // taken back within the recall time
+	RecallAsked  = "recall-asked" // the sender asked a delivered letter back
+	TooLate      = "too-late"     // it had been opened before it was asked back
 	Annulled     = "annulled"     // annulled after hand-over
 	Reminded     = "reminded"     // a reminder went out
 	Appeal       = "appeal"       // an act of the body that holds an appeal
@@ -47,12 +50,15 @@ var descriptions = map[string]string{
 	Held:         "letter held for recall",
 	Sent:         "letter taken by the next hop",
 	Delivered:    "letter delivered",
+	Received:     "letter received",
 	Undelivered:  "delivery given up",
 	Opened:       "letter opened",
 	Acknowledged: "letter acknowledged",
 	Refused:      "letter refused by the recipient",
 	Expired:      "term ended",
 	Recalled:     "letter recalled",
+	RecallAsked:  "letter asked back",
+	TooLate:      "letter opened before it was asked back",
 	Annulled:     "letter annulled",
 	Reminded:     "reminder sent",
 	Appeal:       "act on an appeal",
