@@ -1,0 +1,150 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gosbridge/mailstore"
+)
+
+// NewAccount is an account to make.
+type NewAccount struct {
+	Addresses []string // any case; the first is the main one
+	Name      string   // as people see it
+	Settings  Settings // zero fields take their defaults
+	// Holder is the organisation under whose key the account's data is
+	// wrapped; default HolderOf(Settings.Registry).
+	Holder mailstore.ID
+	Quota  int64     // octets; 0 without limit
+	Now    time.Time // of creation
+}
+
+// StandardMailboxes are those that a new account gets beside INBOX.
+func StandardMailboxes() []mailstore.NewMailbox {
+	return []mailstore.NewMailbox{
+		{Name: "Drafts", Role: mailstore.RoleDrafts},
+		{Name: "Sent", Role: mailstore.RoleSent},
+		{Name: "Receipts", Role: mailstore.RoleReceipts},
+		{Name: "Archive", Role: mailstore.RoleArchive},
+		{Name: "Junk", Role: mailstore.RoleJunk},
+		{Name: "Trash", Role: mailstore.RoleTrash},
+	}
+}
+
+// holderSpace is the name space of HolderOf (RFC 9562 §5.5).
+var holderSpace = uuid.MustParse("7d1f2c52-6a1e-5f0b-9c59-0f3a8b6d4e21")
+
+// HolderOf gives the holder of all accounts of one entry of the recipient
+// registry.
+func HolderOf(registryID string) mailstore.ID {
+	return uuid.NewSHA1(holderSpace, []byte(registryID))
+}
+
+// AddAccount makes an account with its standard mailboxes and returns it.
+// Errors wrap ErrInvalid, or mailstore.ErrExists when an address is taken.
+func AddAccount(ctx context.Context, dir mailstore.Directory, n NewAccount) (mailstore.Account, error) {
+	addresses, err := cleanAddresses(n.Addresses)
+	if err != nil {
+		return mailstore.Account{}, err
+	}
+	if n.Settings.Registry == "" {
+		return mailstore.Account{}, fmt.Errorf("%w: an account needs the id of its registry entry", ErrInvalid)
+	}
+	settings, err := n.Settings.complete()
+	if err != nil {
+		return mailstore.Account{}, err
+	}
+	if n.Quota < 0 || n.Now.IsZero() {
+		return mailstore.Account{}, fmt.Errorf("%w: quota %d, created %s", ErrInvalid, n.Quota, n.Now)
+	}
+	if n.Holder == (mailstore.ID{}) {
+		n.Holder = HolderOf(settings.Registry)
+	}
+	a := mailstore.Account{
+		ID: mailstore.NewID(), Holder: n.Holder, Addresses: addresses, Name: n.Name,
+		Created: n.Now.UTC(), Quota: n.Quota, Data: settings.Encode(),
+	}
+	if err := dir.CreateAccount(ctx, a, StandardMailboxes()); err != nil {
+		return mailstore.Account{}, fmt.Errorf("add account %s: %w", addresses[0], err)
+	}
+	return a, nil
+}
+
+// complete fills the defaults and refuses unknown words.
+func (s Settings) complete() (Settings, error) {
+	d := DefaultSettings()
+	if s.Sign == "" {
+		s.Sign = d.Sign
+	}
+	if s.Language == "" {
+		s.Language = d.Language
+	}
+	if s.Receipts == "" {
+		s.Receipts = d.Receipts
+	}
+	switch {
+	case s.Sign != SignGateway && s.Sign != SignClient:
+		return s, fmt.Errorf("%w: sign %q is none of gateway, client", ErrInvalid, s.Sign)
+	case s.Language != "ru" && s.Language != "en":
+		return s, fmt.Errorf("%w: language %q is none of ru, en", ErrInvalid, s.Language)
+	case !slices.Contains([]string{"full", "brief", "short"}, s.Receipts):
+		return s, fmt.Errorf("%w: receipts %q is none of full, brief, short", ErrInvalid, s.Receipts)
+	}
+	return s, nil
+}
+
+// cleanAddresses brings addresses into the form in which they are kept.
+func cleanAddresses(given []string) ([]string, error) {
+	if len(given) == 0 {
+		return nil, fmt.Errorf("%w: an account needs an address", ErrInvalid)
+	}
+	var out []string
+	for _, address := range given {
+		a := strings.ToLower(strings.TrimSpace(address))
+		if err := checkAddress(a); err != nil {
+			return nil, fmt.Errorf("%w: address %q: %s", ErrInvalid, address, err)
+		}
+		if slices.Contains(out, a) {
+			return nil, fmt.Errorf("%w: address %q twice", ErrInvalid, address)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+type addressError string
+
+func (e addressError) Error() string { return string(e) }
+
+// checkAddress accepts dot-atom@domain in ASCII (RFC 5321 §4.1.2) without a
+// suffix: what follows a + in the local part chooses the letter type.
+func checkAddress(a string) error {
+	local, domain, ok := strings.Cut(a, "@")
+	switch {
+	case !ok || local == "" || domain == "" || strings.Contains(domain, "@"):
+		return addressError("not of the form name@domain")
+	case len(local) > 64 || len(domain) > 255: // RFC 5321 §4.5.3.1
+		return addressError("too long")
+	case strings.Contains(local, "+"):
+		return addressError("the part after + chooses the letter type and belongs to no account")
+	}
+	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(a, "..") {
+		return addressError("misplaced dot")
+	}
+	for _, r := range local {
+		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune(".!#$%&'*-/=?^_`{|}~", r)) {
+			return addressError(fmt.Sprintf("character %q", r))
+		}
+	}
+	for label := range strings.SplitSeq(domain, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return addressError("malformed domain")
+		}
+	}
+	return nil
+}
