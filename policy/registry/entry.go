@@ -38,6 +38,22 @@ type Entry struct {
 	Aliases   []string
 	Keyword   string // source keyword set on letters from here; "" for none
 	Status    Status
-	ValidFrom time.Time // zero: without bound
-	ValidTo   time.Time
+	ValidFrom time.Time // first moment; zero: without bound
+	ValidTo   time.Time // first moment after; zero: without bound
 }
+
+// StatusAt is the status at a time: an entry before its first day or after its
+// last is Archived. ValidFrom is the first moment, ValidTo the first one after
+// the last.
+func (e Entry) StatusAt(t time.Time) Status {
+	if !e.ValidFrom.IsZero() && t.Before(e.ValidFrom) {
+		return Archived
+	}
+	if !e.ValidTo.IsZero() && !t.Before(e.ValidTo) {
+		return Archived
+	}
+	return e.Status
+}
+
+// Kinds are all the kinds.
+func Kinds() []Kind { return []Kind{StateBody, Organisation, Proprietor, Person} }
