@@ -170,6 +170,7 @@ func (r Reason) tree() (o object) {
 	o.text("code", r.Code)
 	o.text("en", r.En)
 	o.text("ru", r.Ru)
+	o.text("status", r.Status)
 	return o
 }
 

@@ -10,7 +10,8 @@
 //
 // The way of a receipt: Maker.Seal turns an Evidence into its bytes and hash,
 // Maker.Mail puts those into a signed mail, and Open takes such a mail apart
-// again for verification. Everything but the signature is deterministic.
+// again for verification. Everything but the signature and its delimiter is
+// deterministic.
 package receipt
 
 import (
@@ -175,9 +176,10 @@ type Signature struct {
 
 // Reason is one ground of a refusal, failure or delay.
 type Reason struct {
-	Code string `json:"code" xml:"code"`                 // stable
-	En   string `json:"en,omitempty" xml:"en,omitempty"` // for people
-	Ru   string `json:"ru,omitempty" xml:"ru,omitempty"`
+	Code   string `json:"code" xml:"code"`                 // stable
+	En     string `json:"en,omitempty" xml:"en,omitempty"` // for people
+	Ru     string `json:"ru,omitempty" xml:"ru,omitempty"`
+	Status string `json:"status,omitempty" xml:"status,omitempty"` // enhanced status code, "5.6.1"; "" if none
 }
 
 // Sealed is an evidence in its final bytes.

@@ -1,7 +1,6 @@
 package receipt
 
 import (
-	"context"
 	"time"
 
 	"gosbridge/certs"
@@ -33,6 +32,7 @@ type Maker struct {
 	options Options
 	domain  string
 	signer  Digest
+	zone    *time.Location
 }
 
 // Mailing says to whom and about which letter a receipt mail goes.
@@ -50,14 +50,9 @@ type Mailing struct {
 	Subject    string   // of the letter, decoded
 	MessageID  string   // of the letter, with its angle brackets; "" when it has none
 	References []string // of the letter, in order
+	// OriginalRecipient is ORCPT of the recipient ("rfc822;..."), or "".
+	OriginalRecipient string
 	// OriginalHeader is the header of the letter, the third part of the
 	// report; nil leaves that part out.
 	OriginalHeader []byte
-}
-
-// Mail builds and signs a receipt mail. The bytes have CRLF line ends and are
-// 7-bit but for addresses of RFC 6532. Errors wrap certs.ErrSigner when the
-// signer failed, and ErrInvalid when s or m cannot be mailed.
-func (m *Maker) Mail(ctx context.Context, s Sealed, to Mailing) ([]byte, error) {
-	return m.mail(ctx, s, to)
 }

@@ -24,10 +24,14 @@ func New(o Options) (*Maker, error) {
 		return nil, fmt.Errorf("receipt maker: address %q: %w", o.From, err)
 	}
 	o.From = addr.Address
-	_, domain, _ := strings.Cut(o.From, "@")
+	zone, err := time.LoadLocation(zoneName)
+	if err != nil { // programs import time/tzdata, so that this cannot be
+		return nil, fmt.Errorf("receipt maker: %w", err)
+	}
 	return &Maker{
 		options: o,
-		domain:  domain,
+		domain:  domainOf(o.From),
+		zone:    zone,
 		signer:  sha256.Sum256(o.Signer.Identity().Certificate.Raw),
 	}, nil
 }
@@ -75,7 +79,7 @@ func clean(ev Evidence) Evidence {
 		tidy(&r.Address, &r.Name, &r.RegistryID, &r.INN, &r.OGRN)
 	})
 	ev.Files = copied(ev.Files, func(f *File) { tidy(&f.Name, &f.Type) })
-	ev.Reasons = copied(ev.Reasons, func(r *Reason) { tidy(&r.Code, &r.En, &r.Ru) })
+	ev.Reasons = copied(ev.Reasons, func(r *Reason) { tidy(&r.Code, &r.En, &r.Ru, &r.Status) })
 	return ev
 }
 
