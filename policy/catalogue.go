@@ -166,6 +166,13 @@ var ofRecipients = []Reason{
 		RemedyRu: "Отправьте письмо другим способом.",
 	},
 	{
+		// RFC 3463 §3.5: 5.4.4, unable to route.
+		Code: RecipientNoRoute, Stage: StageRcpt, SMTP: 550, Enhanced: [3]int{5, 4, 4}, Values: []string{"address"},
+		En: "{0} is registered but has no mailbox on this gateway", Ru: "адресат {0} есть в реестре, но его ящика на этом шлюзе нет",
+		RemedyEn: "Ask the operator, or send the letter by another way.",
+		RemedyRu: "Обратитесь к оператору или отправьте письмо другим способом.",
+	},
+	{
 		Code: RecipientsCeiling, Stage: StageRcpt, SMTP: 452, Enhanced: [3]int{4, 5, 3}, Values: []string{"limit"},
 		En: "no more than {0} recipients at once", Ru: "не больше {0} получателей за один раз",
 		RemedyEn: "The rest is accepted in the next transaction.",
