@@ -1,0 +1,116 @@
+// Package config is the configuration file: its shape, its defaults, and what
+// is wrong with it. It owns config.example.toml in the root of the repository,
+// which documents every key. It opens none of the files that it names, but for
+// the master key when asked to, and it never holds a secret in a Config.
+package config
+
+import (
+	"gosbridge/policy"
+)
+
+// Config is one configuration. It is a plain value; a reload makes a new one.
+type Config struct {
+	Data      string    `toml:"data"`     // folder of the store
+	Hostname  string    `toml:"hostname"` // as the gateway calls itself to clients
+	MasterKey MasterKey `toml:"master_key"`
+	Operator  Operator  `toml:"operator"`
+	Trust     Trust     `toml:"trust"`
+	Registry  Registry  `toml:"registry"`
+	Limits    Limits    `toml:"limits"`
+	Log       Log       `toml:"log"`
+
+	Organisations []Organisation `toml:"organisation"`
+	Listeners     []Listener     `toml:"listener"`
+	// Profiles are the letter types: the shipped ones with the changes of the
+	// file, and those that the file adds; sorted by name.
+	Profiles []policy.Profile `toml:"-"`
+}
+
+// MasterKey says where the key is that wraps all others. Exactly one is set.
+type MasterKey struct {
+	File        string `toml:"file"`        // holds 64 hex digits
+	Environment string `toml:"environment"` // name of a variable that holds them
+}
+
+// Operator is who runs the gateway and signs its receipts.
+type Operator struct {
+	Name        string `toml:"name"`
+	Address     string `toml:"address"`     // From of receipts
+	Key         string `toml:"key"`         // PEM file
+	Certificate string `toml:"certificate"` // PEM file, with the issuers below the root
+}
+
+// Trust is whom signatures of clients are checked against.
+type Trust struct {
+	Anchors []string `toml:"anchors"` // PEM files
+}
+
+// Registry is the recipient registry.
+type Registry struct {
+	File string `toml:"file"` // CSV
+}
+
+// Organisation is one whose letters the gateway signs with a key of theirs.
+type Organisation struct {
+	Registry    string `toml:"registry"`    // id of its registry entry
+	Key         string `toml:"key"`         // PEM file
+	Certificate string `toml:"certificate"` // PEM file, with the issuers below the root
+}
+
+// Protocol is what is spoken on a listener.
+type Protocol string
+
+// The protocols.
+const (
+	Submission Protocol = "submission" // SMTP, RFC 6409
+	IMAP       Protocol = "imap"       // RFC 3501
+)
+
+// TLS is how a connection gets encrypted.
+type TLS string
+
+// The ways.
+const (
+	ImplicitTLS TLS = "implicit" // from the first octet, RFC 8314
+	StartTLS    TLS = "starttls"
+	NoTLS       TLS = "none"
+)
+
+// Listener is one address on which clients come in.
+type Listener struct {
+	Protocol Protocol `toml:"protocol"`
+	Address  string   `toml:"address"` // host:port
+	TLS      TLS      `toml:"tls"`
+	// Plaintext lets passwords pass without TLS. Loopback addresses only.
+	Plaintext   bool   `toml:"plaintext"`
+	Certificate string `toml:"certificate"` // PEM file
+	Key         string `toml:"key"`         // PEM file
+}
+
+// Limits bound what clients can take. Counts and sizes may be "unlimited".
+type Limits struct {
+	MessageSize policy.Octets `toml:"message_size"` // as received
+	Recipients  policy.Count  `toml:"recipients"`   // of one message
+	// Connections are counted per protocol, over all its listeners.
+	Connections           policy.Count `toml:"connections"`
+	ConnectionsPerAddress policy.Count `toml:"connections_per_address"`
+
+	LoginAttempts     int             `toml:"login_attempts"`      // failed ones of a connection
+	LoginFree         int             `toml:"login_free"`          // failed ones before delays begin
+	LoginDelay        policy.Duration `toml:"login_delay"`         // the first; each next is twice as long
+	LoginDelayAddress policy.Duration `toml:"login_delay_address"` // the longest, for a client address
+	LoginDelayAccount policy.Duration `toml:"login_delay_account"` // the longest, for an account
+
+	HandshakeTimeout policy.Duration `toml:"handshake_timeout"` // of TLS
+	CommandTimeout   policy.Duration `toml:"command_timeout"`   // silence between two commands of SMTP
+	DataTimeout      policy.Duration `toml:"data_timeout"`      // silence within a message
+	IdleTimeout      policy.Duration `toml:"idle_timeout"`      // silence of an IMAP client
+	MinimumRate      policy.Octets   `toml:"minimum_rate"`      // of a message on its way, octets per second
+	ShutdownTimeout  policy.Duration `toml:"shutdown_timeout"`  // for what is running when the service stops
+}
+
+// Log is how the service logs, to standard error.
+type Log struct {
+	Level  string `toml:"level"`  // debug, info, warn or error
+	Format string `toml:"format"` // text or json
+}

@@ -1,0 +1,181 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"gosbridge/policy"
+)
+
+// ErrInvalid is in the chain of every error about the content of a
+// configuration. The text names each thing that is wrong, a line each.
+var ErrInvalid = errors.New("configuration refused")
+
+// maxSize is that of a configuration file, in octets.
+const maxSize = 1 << 20
+
+// Load reads a file, over the defaults, and validates it. Relative paths in
+// it, the defaults included, are taken from the folder of the file.
+func Load(path string) (Config, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	if info.Size() > maxSize {
+		return Config{}, fmt.Errorf("%w: %s is larger than %d octets", ErrInvalid, path, maxSize)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c, err := Parse(text, path)
+	if err != nil {
+		return Config{}, err
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c.resolve(folder)
+	return c, nil
+}
+
+// Parse reads the text of a configuration over the defaults and validates it.
+// Its paths stay as they are. The name stands in errors.
+func Parse(text []byte, name string) (Config, error) {
+	c, err := decode(string(text))
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return c, nil
+}
+
+// document is the file: a Config, with the profiles as tables that are decoded
+// over those shipped.
+type document struct {
+	*Config
+	Profile map[string]toml.Primitive `toml:"profile"`
+}
+
+func decode(text string) (Config, error) {
+	c := Default()
+	// A decoder fills an existing slice element by element, so that a key
+	// left out of the first [[listener]] would keep the value of another one.
+	c.Listeners, c.Trust.Anchors = nil, nil
+	doc := document{Config: &c}
+	md, err := toml.Decode(text, &doc)
+	if err != nil {
+		return Config{}, refused(explain(err))
+	}
+	if !md.IsDefined("listener") {
+		c.Listeners = defaultListeners()
+	}
+	if !md.IsDefined("trust", "anchors") {
+		c.Trust.Anchors = Default().Trust.Anchors
+	}
+	if c.Profiles, err = decodeProfiles(md, doc.Profile); err != nil {
+		return Config{}, refused(explain(err))
+	}
+	if unknown := unknownKeys(text, md.Undecoded()); len(unknown) > 0 {
+		return Config{}, refused(unknown...)
+	}
+	return c, nil
+}
+
+// decodeProfiles lays the tables of the file over the shipped profiles. A new
+// name begins without limits.
+func decodeProfiles(md toml.MetaData, tables map[string]toml.Primitive) ([]policy.Profile, error) {
+	byName := make(map[string]policy.Profile)
+	for _, p := range policy.DefaultProfiles() {
+		byName[p.Type] = p
+	}
+	for name, table := range tables {
+		p, shipped := byName[name]
+		if !shipped {
+			p = policy.Unlimited(name)
+		}
+		if err := md.PrimitiveDecode(table, &p); err != nil {
+			return nil, err
+		}
+		p.Type = name
+		byName[name] = p
+	}
+	profiles := make([]policy.Profile, 0, len(byName))
+	for _, p := range byName {
+		profiles = append(profiles, p)
+	}
+	return sortProfiles(profiles), nil
+}
+
+// resolve makes every path absolute.
+func (c *Config) resolve(folder string) {
+	for _, p := range c.paths() {
+		if *p.path != "" && !filepath.IsAbs(*p.path) {
+			*p.path = filepath.Join(folder, *p.path)
+		}
+	}
+}
+
+// namedPath is a path of the configuration with the key that holds it.
+type namedPath struct {
+	key  string
+	path *string
+}
+
+// paths are all that name a file or folder.
+func (c *Config) paths() []namedPath {
+	paths := []namedPath{
+		{"data", &c.Data},
+		{"master_key.file", &c.MasterKey.File},
+		{"operator.key", &c.Operator.Key},
+		{"operator.certificate", &c.Operator.Certificate},
+		{"registry.file", &c.Registry.File},
+	}
+	for i := range c.Trust.Anchors {
+		paths = append(paths, namedPath{fmt.Sprintf("trust.anchors[%d]", i), &c.Trust.Anchors[i]})
+	}
+	for i := range c.Organisations {
+		o := &c.Organisations[i]
+		key := fmt.Sprintf("organisation[%d]", i)
+		paths = append(paths, namedPath{key + ".key", &o.Key}, namedPath{key + ".certificate", &o.Certificate})
+	}
+	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		key := fmt.Sprintf("listener[%d]", i)
+		paths = append(paths, namedPath{key + ".key", &l.Key}, namedPath{key + ".certificate", &l.Certificate})
+	}
+	return paths
+}
+
+// Encode gives the configuration as a file that Parse reads back the same.
+func (c Config) Encode() ([]byte, error) {
+	profiles := make(map[string]policy.Profile, len(c.Profiles))
+	for _, p := range c.Profiles {
+		profiles[p.Type] = p
+	}
+	var b bytes.Buffer
+	enc := toml.NewEncoder(&b)
+	enc.Indent = ""
+	err := enc.Encode(struct {
+		Config
+		Profile map[string]policy.Profile `toml:"profile"`
+	}{c, profiles})
+	if err != nil {
+		return nil, fmt.Errorf("encode configuration: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// refused joins what is wrong into one error.
+func refused(lines ...string) error {
+	return fmt.Errorf("%w:\n  %s", ErrInvalid, strings.Join(lines, "\n  "))
+}
