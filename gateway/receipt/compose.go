@@ -30,10 +30,10 @@ func (p part) appendTo(b []byte) []byte {
 	return append(b, p.body...)
 }
 
-// multipart joins parts. The boundary cannot occur in them: it is made of the
+// compound joins parts into a multipart. The boundary cannot occur in them: it is made of the
 // id of the evidence, which nobody knows before, and holds "=_", which no
 // base64 or quoted-printable body does (RFC 2045 §6.7).
-func multipart(subtype, boundary string, parts ...part) part {
+func compound(subtype, boundary string, parts ...part) part {
 	var b []byte
 	for _, p := range parts {
 		b = append(b, "--"+boundary+"\r\n"...)

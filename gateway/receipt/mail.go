@@ -49,7 +49,7 @@ func (m *Maker) entity(s Sealed, to Mailing) part {
 	if len(to.OriginalHeader) > 0 {
 		parts = append(parts, headers(to.OriginalHeader))
 	}
-	report := multipart("report; report-type="+kind, boundary("report", s.ID), parts...)
+	report := compound("report; report-type="+kind, boundary("report", s.ID), parts...)
 	if to.Depth == Short {
 		return report
 	}
@@ -58,7 +58,7 @@ func (m *Maker) entity(s Sealed, to Mailing) part {
 		attached = append(attached, attachment("application/xml", "evidence.xml", s.XML))
 	}
 	attached = append(attached, attachment("application/json", "evidence.json", s.JSON))
-	return multipart("mixed", boundary("mixed", s.ID), attached...)
+	return compound("mixed", boundary("mixed", s.ID), attached...)
 }
 
 func attachment(contentType, name string, data []byte) part {
