@@ -9,10 +9,7 @@
 // message.
 package message
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Limits bounds what a parser keeps. A zero field means its default.
 type Limits struct {
@@ -184,15 +181,8 @@ type Part struct {
 	// Embedded is the message that a message/rfc822 part carries.
 	Embedded *Message
 
-	rawParams    []param // of Content-Type, as received
-	dispParams   []param // of Content-Disposition, as received
-	defaulted    bool    // no Content-Type that could be read
-	trailing     int     // line ends at the end of Text
-	encodedEmbed bool    // message/rfc822 under base64 or quoted-printable
+	rawParams  []param // of Content-Type, as received
+	dispParams []param // of Content-Disposition, as received
+	startLF    int64   // line feeds before the body
+	trailing   int     // line ends at the end of Text
 }
-
-// IsMultipart reports whether the part is a multipart.
-func (p *Part) IsMultipart() bool { return isMultipart(p.MediaType) }
-
-// errSummary says that the octets are no Summary.
-var errSummary = errors.New("summary damaged")
