@@ -1,0 +1,205 @@
+package submission
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// port is one listener being served. It makes connections ready (limits, TLS)
+// before go-smtp sees them: go-smtp has no limits, and its TLS handshake no
+// deadline.
+type port struct {
+	server *Server
+	mode   Mode
+	work   context.Context // of transactions; ends when they must
+	smtp   *smtp.Server
+	ready  *handover
+
+	connections sync.WaitGroup // until each transport is closed
+
+	mu       sync.Mutex
+	open     map[*conn]struct{}
+	draining bool
+}
+
+func newPort(s *Server, mode Mode, work context.Context) *port {
+	p := &port{
+		server: s, mode: mode, work: work,
+		ready: newHandover(), open: make(map[*conn]struct{}),
+	}
+	p.smtp = newLibraryServer(p)
+	return p
+}
+
+// accept takes connections until the listener fails or is closed.
+func (p *port) accept(ctx context.Context, ln net.Listener) error {
+	var pause time.Duration
+	for {
+		transport, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("submission on %s: %w", ln.Addr(), err)
+			}
+			// Out of file descriptors, most likely: it passes.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			p.server.log.Error("cannot accept", "listener", ln.Addr(), "err", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		p.enter(transport)
+	}
+}
+
+// enter counts the connection and gets it ready in the background.
+func (p *port) enter(transport net.Conn) {
+	address := remoteAddr(transport.RemoteAddr())
+	if !p.server.admit(address) {
+		p.server.log.Warn("connection refused: too many", "remote", address)
+		if p.mode != ImplicitTLS { // where it is, nothing can be said yet
+			transport.SetWriteDeadline(time.Now().Add(time.Second))
+			transport.Write(replyTooMany.line())
+		}
+		transport.Close()
+		return
+	}
+	p.connections.Add(1)
+	c := newConn(p, transport, address)
+	if !p.add(c) {
+		c.Close()
+		return
+	}
+	if p.mode == ImplicitTLS {
+		go p.encrypt(c)
+		return
+	}
+	go p.ready.give(c)
+}
+
+// encrypt runs the TLS handshake and hands the connection on.
+func (p *port) encrypt(c *conn) {
+	ctx, cancel := context.WithTimeout(p.work, p.server.cfg.HandshakeTimeout)
+	defer cancel()
+	t := tls.Server(c.raw, p.server.cfg.TLS)
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.log.Info("TLS handshake failed", "err", err)
+		c.Close()
+		return
+	}
+	c.encrypted(t)
+	p.ready.give(c)
+}
+
+// upgrade answers STARTTLS and begins anew over TLS: a fresh go-smtp
+// connection without greeting, so that nothing said before is remembered
+// (RFC 3207 §4.2).
+func (p *port) upgrade(old *conn) {
+	c := newConn(p, old.raw, old.address)
+	c.log, c.session = old.log, old.session
+	c.greeted = true
+	p.remove(old)
+	if !p.add(c) {
+		c.Close()
+		return
+	}
+	go func() {
+		c.raw.SetDeadline(time.Now().Add(p.server.cfg.HandshakeTimeout))
+		if _, err := c.raw.Write(replyStartTLS.line()); err != nil {
+			c.Close()
+			return
+		}
+		c.raw.SetDeadline(time.Time{})
+		p.encrypt(c)
+	}()
+}
+
+// add registers a connection; false when the port is being closed.
+func (p *port) add(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[c] = struct{}{}
+	return !p.draining
+}
+
+func (p *port) remove(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, c)
+}
+
+// drain tells idle clients that the service closes, and the others after what
+// they are at.
+func (p *port) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.draining = true
+	for c := range p.open {
+		c.drain()
+	}
+}
+
+// closeAll ends what is left.
+func (p *port) closeAll() {
+	p.mu.Lock()
+	left := make([]*conn, 0, len(p.open))
+	for c := range p.open {
+		left = append(left, c)
+	}
+	p.mu.Unlock()
+	for _, c := range left {
+		c.log.Warn("connection cut at shutdown")
+		c.cut()
+	}
+}
+
+// handover is the listener that go-smtp accepts ready connections from.
+type handover struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newHandover() *handover {
+	return &handover{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// give waits until go-smtp takes the connection.
+func (h *handover) give(c *conn) {
+	select {
+	case h.conns <- c:
+	case <-h.done:
+		c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handover) Addr() net.Addr { return &net.TCPAddr{} }
