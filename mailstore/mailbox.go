@@ -4,8 +4,9 @@ import "github.com/emersion/go-imap/v2"
 
 // The vocabulary of IMAP, from go-imap.
 type (
-	UID    = imap.UID
-	UIDSet = imap.UIDSet
+	UID      = imap.UID
+	UIDSet   = imap.UIDSet
+	UIDRange = imap.UIDRange
 )
 
 // ModSeq is a modification sequence (RFC 7162 §3.1). It belongs to the

@@ -1,0 +1,379 @@
+package boltstore
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gosbridge/mailstore"
+)
+
+// counted returns how many messages of the set exist, at most limit+1.
+func (v *view) counted(box mailstore.MailboxID, set mailstore.UIDSet, limit int) (int, error) {
+	n := 0
+	err := v.eachChunk(box, set, func(_ uint32, _ []flagRow, in []int) error {
+		if n += len(in); n > limit {
+			return errStop
+		}
+		return nil
+	})
+	if err == errStop { //nolint:errorlint // our own value, never wrapped
+		err = nil
+	}
+	return n, err
+}
+
+// SetFlags implements mailstore.MessageWriter.
+func (u *update) SetFlags(box mailstore.MailboxID, set mailstore.UIDSet, change mailstore.FlagChange) (res mailstore.FlagResult, err error) {
+	defer u.w.guard(u.w.writes, &err)
+	b, err := u.target(box)
+	if err != nil {
+		return res, err
+	}
+	n, err := u.counted(box, set, mailstore.MaxMessagesPerUpdate)
+	if err != nil {
+		return res, err
+	}
+	words := change.Keywords
+	if change.Protect != nil {
+		words = slices.DeleteFunc(slices.Clone(words), change.Protect)
+	}
+	if change.Op != mailstore.FlagsRemove {
+		if err := u.checkWords(b, words); err != nil {
+			return res, err
+		}
+	}
+	if err := u.count(n); err != nil {
+		return res, err
+	}
+	if change.Op != mailstore.FlagsRemove && n > 0 {
+		before := len(b.Keywords)
+		learnWords(b, words)
+		if len(b.Keywords) != before {
+			b.dirty = true
+		}
+	}
+	c := &flagChange{FlagChange: change, u: u, b: b, words: b.wordIndexes(words), res: &res}
+	if change.Protect != nil {
+		for i, k := range b.Keywords {
+			if change.Protect(k) {
+				c.kept = append(c.kept, i)
+			}
+		}
+	}
+	if err := u.eachChunk(box, set, c.chunk); err != nil {
+		return mailstore.FlagResult{}, err
+	}
+	return res, nil
+}
+
+// flagChange is a SetFlags under way.
+type flagChange struct {
+	mailstore.FlagChange
+	u     *update
+	b     *boxRecord
+	words []byte // indexes of the keywords to set, add or remove
+	kept  []int  // indexes that no change touches
+	res   *mailstore.FlagResult
+}
+
+// chunk changes the messages of one chunk.
+func (c *flagChange) chunk(number uint32, rows []flagRow, in []int) error {
+	changed := false
+	for _, i := range in {
+		r := &rows[i]
+		if c.UnchangedSince != nil && r.mod > *c.UnchangedSince {
+			c.res.Modified = appendUID(c.res.Modified, r.uid)
+			continue
+		}
+		flags, words := c.apply(r)
+		if flags == r.flags && bytes.Equal(words, r.keywords) {
+			continue
+		}
+		log, err := c.u.changeBox(c.b)
+		if err != nil {
+			return err
+		}
+		if flags&^r.flags&mailstore.Seen != 0 {
+			c.res.NewSeen = appendUID(c.res.NewSeen, r.uid)
+		}
+		c.b.countFlags(r.flags, -1)
+		c.b.countFlags(flags, 1)
+		r.flags, r.keywords, r.mod = flags, words, c.u.mod
+		log.changed = appendUID(log.changed, r.uid)
+		c.res.Changed = appendUID(c.res.Changed, r.uid)
+		c.res.ModSeq = c.u.mod
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	return c.u.putChunk(c.b.ID, number, rows)
+}
+
+// apply returns what the flags and keywords of a message become.
+func (c *flagChange) apply(r *flagRow) (mailstore.Flags, []byte) {
+	switch c.Op {
+	case mailstore.FlagsAdd:
+		if len(c.words) == 0 {
+			return r.flags | c.Flags, r.keywords
+		}
+		return r.flags | c.Flags, encodeIndexes(append(decodeIndexes(r.keywords), decodeIndexes(c.words)...))
+	case mailstore.FlagsRemove:
+		drop := decodeIndexes(c.words)
+		rest := slices.DeleteFunc(decodeIndexes(r.keywords), func(i int) bool { return slices.Contains(drop, i) })
+		return r.flags &^ c.Flags, encodeIndexes(rest)
+	default:
+		words := decodeIndexes(c.words)
+		for _, i := range decodeIndexes(r.keywords) {
+			if slices.Contains(c.kept, i) {
+				words = append(words, i)
+			}
+		}
+		return c.Flags, encodeIndexes(words)
+	}
+}
+
+// Expunge implements mailstore.MessageWriter.
+func (u *update) Expunge(box mailstore.MailboxID, set mailstore.UIDSet, onlyDeleted bool) (gone mailstore.UIDSet, err error) {
+	defer u.w.guard(u.w.writes, &err)
+	b, err := u.target(box)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	err = u.eachChunk(box, set, func(_ uint32, rows []flagRow, in []int) error {
+		for _, i := range in {
+			if !onlyDeleted || rows[i].flags&mailstore.Deleted != 0 {
+				n++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := u.count(n); err != nil {
+		return nil, err
+	}
+	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 })
+}
+
+// remove takes the messages of set that which selects out of a mailbox.
+func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool) (gone mailstore.UIDSet, err error) {
+	st, err := u.state()
+	if err != nil {
+		return nil, err
+	}
+	err = u.eachChunk(b.ID, set, func(number uint32, rows []flagRow, in []int) error {
+		left := rows[:0:0]
+		at := 0
+		for i, f := range rows {
+			if at < len(in) && in[at] == i {
+				at++
+				if which(f) {
+					size, err := u.w.dropRow(&u.view, b.ID, f.uid)
+					if err != nil {
+						return err
+					}
+					log, err := u.changeBox(b)
+					if err != nil {
+						return err
+					}
+					log.vanished = appendUID(log.vanished, f.uid)
+					gone = appendUID(gone, f.uid)
+					b.uidMod = u.mod
+					b.Messages--
+					b.Octets -= size
+					b.countFlags(f.flags, -1)
+					st.octets -= size
+					st.messages--
+					continue
+				}
+			}
+			left = append(left, f)
+		}
+		if len(left) == len(rows) {
+			return nil
+		}
+		return u.putChunk(b.ID, number, left)
+	})
+	return gone, err
+}
+
+// dropRow removes a message's row, its place in the indexes and its use of the
+// body, and returns its size. Flags and counts are the caller's.
+func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int64, error) {
+	r, k, err := v.row(box, uid)
+	if err != nil {
+		return 0, err
+	}
+	size := r.size
+	if !r.body.name.IsZero() {
+		if err := w.releaseBody(v.keys, r.body); err != nil {
+			return 0, err
+		}
+	}
+	rec, err := v.email(r.email)
+	if err != nil {
+		return 0, err
+	}
+	if rec == nil {
+		return 0, fmt.Errorf("message %d not in the id index: %w", uid, mailstore.ErrDamaged)
+	}
+	rec.at = slices.DeleteFunc(rec.at, func(l mailstore.Location) bool { return l.Mailbox == box && l.UID == uid })
+	ek := key(v.keys.num, r.email)
+	if err := w.put(bEmail, ek, rec.encode()); err != nil {
+		return 0, err
+	}
+	if len(rec.at) == 0 {
+		if err := w.remember(goneEmail, ek, w.s.now()); err != nil {
+			return 0, err
+		}
+	}
+	if r.letter != (mailstore.ID{}) {
+		if err := w.del(bShows, key(v.keys.num, r.letter, box, uid)); err != nil {
+			return 0, err
+		}
+	}
+	return size, w.del(bRow, k)
+}
+
+// Copy implements mailstore.MessageWriter.
+func (u *update) Copy(src mailstore.MailboxID, set mailstore.UIDSet, dst mailstore.MailboxID) (c mailstore.Copied, err error) {
+	defer u.w.guard(u.w.writes, &err)
+	return u.copy(src, set, dst, true)
+}
+
+// Move implements mailstore.MessageWriter.
+func (u *update) Move(src mailstore.MailboxID, set mailstore.UIDSet, dst mailstore.MailboxID) (c mailstore.Copied, err error) {
+	defer u.w.guard(u.w.writes, &err)
+	from, err := u.target(src)
+	if err != nil {
+		return c, err
+	}
+	if c, err = u.copy(src, set, dst, false); err != nil {
+		return c, err
+	}
+	var old mailstore.UIDSet
+	for _, uid := range c.Source {
+		old = appendUID(old, uid)
+	}
+	_, err = u.remove(from, old, func(flagRow) bool { return true })
+	return c, err
+}
+
+// copy gives the messages of set new rows in dst. Only a copy needs room: a
+// move takes the old rows away again.
+func (u *update) copy(src mailstore.MailboxID, set mailstore.UIDSet, dst mailstore.MailboxID, needRoom bool) (c mailstore.Copied, err error) {
+	from, err := u.target(src)
+	if err != nil {
+		return c, err
+	}
+	to, err := u.target(dst)
+	if err != nil {
+		return c, err
+	}
+	all, err := u.gather(src, set)
+	if err != nil {
+		return c, err
+	}
+	u.copies += len(all)
+	if err := u.fits(from, to, all, needRoom); err != nil {
+		u.copies -= len(all)
+		return c, err
+	}
+	c.UIDValidity = to.UIDValidity
+	for _, f := range all {
+		uid, err := u.copyOne(from, to, f)
+		if err != nil {
+			return mailstore.Copied{}, err
+		}
+		c.Source = append(c.Source, f.uid)
+		c.Dest = append(c.Dest, uid)
+	}
+	return c, nil
+}
+
+// gather reads the flags of a set before its mailbox is written.
+func (u *update) gather(box mailstore.MailboxID, set mailstore.UIDSet) (all []flagRow, err error) {
+	limit := mailstore.MaxCopyPerUpdate - u.copies
+	err = u.eachChunk(box, set, func(_ uint32, rows []flagRow, in []int) error {
+		if len(all)+len(in) > limit {
+			return fmt.Errorf("copy of more than %d messages: %w", limit, mailstore.ErrTooLarge)
+		}
+		for _, i := range in {
+			all = append(all, rows[i])
+		}
+		return nil
+	})
+	return all, err
+}
+
+// fits checks quota and keywords before anything is copied.
+func (u *update) fits(from, to *boxRecord, all []flagRow, needRoom bool) error {
+	var octets int64
+	words := map[int]bool{}
+	for _, f := range all {
+		for _, i := range decodeIndexes(f.keywords) {
+			words[i] = true
+		}
+		if needRoom {
+			r, _, err := u.row(from.ID, f.uid)
+			if err != nil {
+				return err
+			}
+			octets += r.size
+		}
+	}
+	if needRoom && octets > 0 {
+		if err := u.room(octets); err != nil {
+			return err
+		}
+	}
+	var list []string
+	for i := range words {
+		if i < len(from.Keywords) {
+			list = append(list, from.Keywords[i])
+		}
+	}
+	slices.SortFunc(list, strings.Compare)
+	return u.checkWords(to, list)
+}
+
+// copyOne gives one message a new row.
+func (u *update) copyOne(from, to *boxRecord, f flagRow) (mailstore.UID, error) {
+	r, k, err := u.row(from.ID, f.uid)
+	if err != nil {
+		return 0, err
+	}
+	summary, err := r.openSummary(u.keys, k)
+	if err != nil {
+		return 0, err
+	}
+	prefix, suffix, err := r.openContent(u.keys, k)
+	if err != nil {
+		return 0, err
+	}
+	words, err := from.words(f.keywords)
+	if err != nil {
+		return 0, err
+	}
+	mod, err := u.modseq()
+	if err != nil {
+		return 0, err
+	}
+	if !r.body.name.IsZero() {
+		if err := u.w.reuseBody(u.keys, r.body); err != nil {
+			return 0, err
+		}
+	}
+	learnWords(to, words)
+	uid := to.UIDNext
+	k = rowKey(u.keys.num, to.ID, uid)
+	r.seal(u.keys, k, summary, prefix, suffix)
+	r.saved = u.s.now()
+	nf := flagRow{uid: uid, flags: f.flags, mod: mod, keywords: to.wordIndexes(words)}
+	return uid, u.addRow(to, r, k, nf)
+}

@@ -1,0 +1,45 @@
+// Package boltstore is the embedded storage engine: package mailstore's
+// contract on one bbolt file, meta.db, with the large bodies beside it.
+//
+// It owns the layout of that file, the keys that seal it, the group commit
+// and the hints to watchers. It never parses mail and knows no letter.
+//
+// One goroutine writes. It takes whatever Updates wait, runs them in one bbolt
+// transaction, commits once and answers all: two fdatasyncs serve everybody
+// who waited. Readers work on snapshots and never wait for it.
+//
+// # Layout
+//
+// Every bucket is flat; keys are big-endian composites that begin with the
+// account's number, so that what is read together lies together. Times are
+// nanoseconds since 1970, UTC.
+//
+//	meta      name                                format, keys, counters
+//	holder    holder id                           number, wrapped key
+//	account   account id                          number, holder, settings (sealed)
+//	state     account                             modseq, counters, usage
+//	address   MAC of address                      account id
+//	cred      account, credential id              credential (sealed)
+//	setting   MAC of name                         value (sealed)
+//	box       account, mailbox                    counts, name and keywords (sealed)
+//	boxname   account, MAC of name                mailbox
+//	purge     account, mailbox                    deleted, rows still to be removed
+//	row       account, mailbox, uid               message without flags
+//	flag      account, mailbox, uid/128           modseq, flags and keywords of 128 UIDs
+//	log       account, mailbox, modseq            UIDs created, changed, vanished
+//	email     account, EmailID                    first UID, locations
+//	shows     account, letter, mailbox, uid       nothing
+//	letter    account, letter, role               record (details sealed)
+//	lettime   account, time, letter, role         nothing
+//	letkey    account, MAC of key, letter, role   nothing
+//	evidence  account, letter, n                  record (details sealed)
+//	journal   account, index                      record (details sealed)
+//	hash      account, index/16                   up to 16 tree hashes
+//	item      item id                             queue item (payload sealed)
+//	due       class, time, item id                nothing; time is due or end of lease
+//	past      item id                             time of completion
+//	gone      time, kind, account, id             what Sweep forgets
+//	wrap      body name, holder                   uses, size, place, wrapped key
+//	inline    place                               sealed small body
+//	dead      time, place, body name              small bodies that nobody holds
+package boltstore

@@ -1,0 +1,118 @@
+package boltstore
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"gosbridge/mailstore"
+)
+
+// Names in the bucket meta.
+var (
+	metaFormat     = []byte("format")
+	metaSalt       = []byte("salt")
+	metaCheck      = []byte("check")
+	metaStoreKey   = []byte("storekey")
+	metaGeneration = []byte("generation")
+)
+
+// Counters in the bucket meta.
+const (
+	counterAccount = "next-account"
+	counterHolder  = "next-holder"
+	counterNumber  = "next-number"
+	counterInline  = "next-inline"
+)
+
+// openFormat checks version and master key of a store, or lays out a new one.
+func (s *Store) openFormat() error {
+	err := s.db.View(func(tx *bolt.Tx) error {
+		meta := tx.Bucket([]byte(bucketNames[bMeta]))
+		if meta == nil {
+			return errNew
+		}
+		return s.checkFormat(meta)
+	})
+	if err != errNew { //nolint:errorlint // our own value, never wrapped
+		return err
+	}
+	if !s.opts.Create {
+		return fmt.Errorf("empty file: %w", mailstore.ErrDamaged)
+	}
+	if err := s.db.Update(s.layOut); err != nil {
+		return fmt.Errorf("lay out: %w", err)
+	}
+	return nil
+}
+
+// errNew says that the file holds no store yet.
+var errNew = fmt.Errorf("new store")
+
+// checkFormat reads what openFormat needs of an existing store.
+func (s *Store) checkFormat(meta *bolt.Bucket) error {
+	d := decoder{b: meta.Get(metaFormat)}
+	switch version := d.fixed32(); {
+	case d.bad:
+		return fmt.Errorf("format version: %w", mailstore.ErrDamaged)
+	case version > formatVersion:
+		return fmt.Errorf("format %d, this release knows %d: %w", version, formatVersion, mailstore.ErrVersion)
+	}
+	keys, check, err := newKeyring(s.opts.MasterKey, meta.Get(metaSalt))
+	if err != nil {
+		return err
+	}
+	if !sameKey(check, meta.Get(metaCheck)) {
+		return mailstore.ErrKey
+	}
+	storeKey, err := unseal(keys.wrap, bMeta, metaStoreKey, meta.Get(metaStoreKey))
+	if err != nil {
+		return err
+	}
+	s.keys = keys
+	return keys.setStoreKey(storeKey)
+}
+
+// layOut makes the buckets and the keys of a new store.
+func (s *Store) layOut(tx *bolt.Tx) error {
+	for _, name := range bucketNames {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt) // never fails (crypto/rand)
+	keys, check, err := newKeyring(s.opts.MasterKey, salt)
+	if err != nil {
+		return err
+	}
+	storeKey := randomKey()
+	if err := keys.setStoreKey(storeKey); err != nil {
+		return err
+	}
+	s.keys = keys
+	meta := tx.Bucket([]byte(bucketNames[bMeta]))
+	for _, kv := range []struct{ k, v []byte }{
+		{metaFormat, key(uint32(formatVersion))},
+		{metaSalt, salt},
+		{metaCheck, check},
+		{metaStoreKey, seal(keys.wrap, bMeta, metaStoreKey, storeKey)},
+		{metaGeneration, key(uint32(1))},
+	} {
+		if err := meta.Put(kv.k, kv.v); err != nil {
+			return fmt.Errorf("write %s: %w", kv.k, err)
+		}
+	}
+	return nil
+}
+
+// generation reads the store's generation.
+func (t *txn) generation() (uint32, error) {
+	d := decoder{b: t.get(bMeta, metaGeneration)}
+	g := d.fixed32()
+	if d.bad {
+		return 0, fmt.Errorf("generation: %w", mailstore.ErrDamaged)
+	}
+	return g, nil
+}

@@ -1,0 +1,148 @@
+package boltstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"gosbridge/mailstore"
+)
+
+// purgeSlice is how many messages of a deleted mailbox one commit removes.
+const purgeSlice = 500
+
+// startPurge asks for the removal of what deleted mailboxes left.
+func (s *Store) startPurge() { hint(s.purging) }
+
+// purgeLoop removes the rows of deleted mailboxes behind the commits, in
+// slices. What a crash leaves is taken up at the next Open.
+func (s *Store) purgeLoop() {
+	defer s.background.Done()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-s.purging:
+		}
+		for {
+			more, err := s.purgeOne(context.Background())
+			if err != nil {
+				if !errors.Is(err, mailstore.ErrClosed) {
+					s.log.Error("rows of a deleted mailbox not removed", "err", err)
+				}
+				break
+			}
+			if !more {
+				break
+			}
+			select {
+			case <-s.closing:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// purgeOne removes one slice and reports whether there may be more.
+func (s *Store) purgeOne(ctx context.Context) (more bool, err error) {
+	err = s.read(ctx, func(t *txn) error {
+		k, _ := t.b(bPurge).Cursor().First()
+		more = k != nil
+		return nil
+	})
+	if err != nil || !more {
+		return false, err
+	}
+	if err := s.hook("purge"); err != nil {
+		return false, err
+	}
+	err = s.submit(ctx, func(w *work) error {
+		k, id := w.b(bPurge).Cursor().First()
+		if k == nil {
+			return nil
+		}
+		keys, err := w.accountKeys(mailstore.ID(id), !w.created)
+		if err != nil {
+			return err
+		}
+		return w.purgeSlice(keys, copied(k))
+	})
+	return true, err
+}
+
+// purgeSlice removes some rows of the deleted mailbox with that key; when none
+// are left, the memory of the mailbox.
+func (w *work) purgeSlice(keys *accountKeys, k []byte) error {
+	box := mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+	v := &view{txn: w.txn, keys: keys}
+	var rows, logs [][]byte
+	w.scan(bRow, k, nil, func(k, _ []byte) bool {
+		rows = append(rows, copied(k))
+		return len(rows) < purgeSlice
+	})
+	for _, rk := range rows {
+		if _, err := w.dropRow(v, box, mailstore.UID(binary.BigEndian.Uint32(rk[8:]))); err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+	}
+	if len(rows) == purgeSlice {
+		return nil
+	}
+	for _, n := range []bucket{bFlag, bLog} {
+		w.scan(n, k, nil, func(k, _ []byte) bool {
+			logs = append(logs, copied(k))
+			return len(logs) < 4*purgeSlice
+		})
+		for _, lk := range logs {
+			if err := w.del(n, lk); err != nil {
+				return err
+			}
+		}
+		if len(logs) == 4*purgeSlice {
+			return nil
+		}
+		logs = logs[:0]
+	}
+	return w.del(bPurge, k)
+}
+
+// reservations are octets set aside for messages on their way.
+type reservations struct {
+	mu sync.Mutex
+	of map[mailstore.ID]int64
+}
+
+// Reserve implements mailstore.Store.
+func (s *Store) Reserve(ctx context.Context, account mailstore.ID, octets int64) (release func(), err error) {
+	var usage mailstore.Usage
+	err = s.View(ctx, account, func(tx mailstore.Tx) error {
+		var err error
+		usage, err = tx.Usage()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.quota.mu.Lock()
+	defer s.quota.mu.Unlock()
+	if usage.Quota > 0 && usage.Octets+s.quota.of[account]+octets > usage.Quota {
+		return nil, fmt.Errorf("reserve %d octets: %w", octets, mailstore.ErrQuota)
+	}
+	if s.quota.of == nil {
+		s.quota.of = map[mailstore.ID]int64{}
+	}
+	s.quota.of[account] += octets
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			s.quota.mu.Lock()
+			defer s.quota.mu.Unlock()
+			if s.quota.of[account] -= octets; s.quota.of[account] <= 0 {
+				delete(s.quota.of, account)
+			}
+		})
+	}, nil
+}

@@ -1,0 +1,272 @@
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
+)
+
+const (
+	metaFile      = "meta.db"
+	formatVersion = 1
+	lockTimeout   = 200 * time.Millisecond
+
+	// mmapSize is address space, not memory: growing the map would stop every
+	// reader until the oldest read transaction ends.
+	mmapSize = 64 << 30
+)
+
+// Options are the settings of a Store. Dir and MasterKey are required.
+type Options struct {
+	// Dir is the data folder. With Create it is made when it is not there.
+	Dir string
+	// MasterKey wraps all other keys. It is not kept on the disk.
+	MasterKey [32]byte
+	// Create makes a new store where there is none. Without it a missing
+	// store is an error (fs.ErrNotExist), so that a mistyped path never
+	// starts an empty service.
+	Create bool
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Logger is where the engine tells of what no caller sees; discarded
+	// when nil.
+	Logger *slog.Logger
+
+	// MaxMailboxes limits the mailboxes of an account (2,000 when 0).
+	MaxMailboxes int
+	// MaxKeywords limits the keywords of a mailbox (500 when 0).
+	MaxKeywords int
+	// LogEntries is how many entries of the change log a mailbox keeps
+	// (20,000 when 0). Readers that are further behind must compare.
+	LogEntries int
+	// MaxFile limits the metadata file, in octets; 0 without limit.
+	MaxFile int64
+	// BodyFiles is the number of files for large bodies (body.Options.Files).
+	BodyFiles int
+
+	// Hook, for tests, is called at named steps ("commit", "committed",
+	// "body", "purge"). An error makes the step fail before it has any effect.
+	Hook func(step string) error
+}
+
+// Store is an open data folder. It implements mailstore.Store.
+type Store struct {
+	opts   Options
+	now    func() time.Time
+	log    *slog.Logger
+	db     *bolt.DB
+	large  *body.Bolt
+	bodies *bodies
+	keys   *keyring
+
+	requests chan *request
+	closing  chan struct{}
+	stopped  chan struct{} // the writer has ended
+	close    sync.Once
+	closeErr error
+
+	// Of the writer alone.
+	failed error // after a failed sync: why nothing is taken any more
+	wedged bool  // a panic left bbolt's lock held
+
+	accounts sync.Map // mailstore.ID -> *accountKeys
+	vectors  vectors
+	watchers hub
+	wakes    wakes
+	quota    reservations
+
+	background sync.WaitGroup
+	purging    chan struct{} // buffer of one: a purge is asked for
+}
+
+var _ mailstore.Store = (*Store)(nil)
+
+// Open opens the store in opts.Dir. ErrLocked when another process has it
+// open, ErrKey when the master key does not fit, ErrVersion when a newer
+// release wrote it.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := newStore(opts)
+	path := filepath.Join(opts.Dir, metaFile)
+	if opts.Create {
+		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make data folder: %w", err)
+		}
+	} else if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := s.openFiles(path); err != nil {
+		return nil, err
+	}
+	go s.write()
+	s.background.Add(1)
+	go s.purgeLoop()
+	s.startPurge()
+	return s, nil
+}
+
+// newStore fills in the defaults.
+func newStore(opts Options) *Store {
+	if opts.MaxMailboxes == 0 {
+		opts.MaxMailboxes = 2000
+	}
+	if opts.MaxKeywords == 0 {
+		opts.MaxKeywords = 500
+	}
+	if opts.LogEntries == 0 {
+		opts.LogEntries = 20000
+	}
+	s := &Store{
+		opts: opts, now: opts.Now, log: opts.Logger,
+		requests: make(chan *request, batchRequests),
+		closing:  make(chan struct{}),
+		stopped:  make(chan struct{}),
+		purging:  make(chan struct{}, 1),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.bodies = &bodies{s: s}
+	return s
+}
+
+// openFiles opens the metadata file and the bodies, and closes what it opened
+// when it fails.
+func (s *Store) openFiles(path string) (err error) {
+	s.db, err = bolt.Open(path, 0o600, &bolt.Options{
+		Timeout:         lockTimeout,
+		FreelistType:    bolt.FreelistMapType,
+		NoFreelistSync:  true,
+		NoStatistics:    true,
+		InitialMmapSize: mmapSize,
+		MaxSize:         int(s.opts.MaxFile),
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = s.db.Close()
+		}
+	}()
+	if err = s.openFormat(); err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	s.large, err = body.Open(s.opts.Dir, body.Options{
+		Now: s.now, Logger: s.log, Files: s.opts.BodyFiles,
+		BeforeCommit: func(int) error { return s.hook("body") },
+	})
+	if err != nil {
+		return fmt.Errorf("open bodies in %s: %w", s.opts.Dir, err)
+	}
+	return nil
+}
+
+// hook calls the test's hook.
+func (s *Store) hook(step string) error {
+	if s.opts.Hook == nil {
+		return nil
+	}
+	return s.opts.Hook(step)
+}
+
+// Close implements mailstore.Store.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.closing)
+		<-s.stopped
+		s.background.Wait()
+		errBodies := s.large.Close()
+		var errMeta error
+		if !s.wedged {
+			errMeta = s.db.Close() // waits for open transactions
+		}
+		if err := errors.Join(errMeta, errBodies); err != nil {
+			s.closeErr = fmt.Errorf("close store: %w", err)
+		}
+	})
+	return s.closeErr
+}
+
+// View implements mailstore.Store.
+func (s *Store) View(ctx context.Context, account mailstore.ID, fn func(mailstore.Tx) error) error {
+	return s.read(ctx, func(t *txn) error {
+		keys, err := t.accountKeys(account, true)
+		if err != nil {
+			return err
+		}
+		return fn(&view{txn: t, keys: keys})
+	})
+}
+
+// read runs fn on a snapshot of the whole store.
+func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closing:
+		return mailstore.ErrClosed
+	default:
+	}
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+			return mailstore.ErrClosed
+		}
+		return fmt.Errorf("begin view: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	return fn(&txn{s: s, tx: tx})
+}
+
+// Update implements mailstore.Store.
+func (s *Store) Update(ctx context.Context, account mailstore.ID, fn func(mailstore.UpdateTx) error) error {
+	return s.submit(ctx, func(w *work) error {
+		keys, err := w.accountKeys(account, !w.created)
+		if err != nil {
+			return err
+		}
+		u := newUpdate(w, keys)
+		if err := fn(u); err != nil {
+			return err
+		}
+		if w.broken != nil {
+			return w.broken
+		}
+		return u.flush()
+	})
+}
+
+// Watch implements mailstore.Store.
+func (s *Store) Watch(account mailstore.ID, mailboxes ...mailstore.MailboxID) mailstore.Watcher {
+	return s.watchers.add(account, mailboxes)
+}
+
+// Queue implements mailstore.Store.
+func (s *Store) Queue() mailstore.Queue { return queue{s} }
+
+// Directory implements mailstore.Store.
+func (s *Store) Directory() mailstore.Directory { return directory{s} }
+
+// Bodies implements mailstore.Store.
+func (s *Store) Bodies() body.Store { return s.bodies }

@@ -1,0 +1,181 @@
+package boltstore
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"gosbridge/mailstore"
+)
+
+// view implements mailstore.Tx. In an Update it sees what the Update wrote,
+// for the records of state and mailboxes are changed in place here and go to
+// the disk at the end.
+type view struct {
+	*txn
+	keys  *accountKeys
+	st    *state
+	boxes map[mailstore.MailboxID]*boxRecord
+	up    *update // of which this is a part; nil in a View
+}
+
+var _ mailstore.Tx = (*view)(nil)
+
+// state returns the account's counters.
+func (v *view) state() (*state, error) {
+	if v.st == nil {
+		st, err := decodeState(v.get(bState, key(v.keys.num)))
+		if err != nil {
+			return nil, err
+		}
+		v.st = st
+	}
+	return v.st, nil
+}
+
+// box returns a mailbox's record.
+func (v *view) box(id mailstore.MailboxID) (*boxRecord, error) {
+	if b, ok := v.boxes[id]; ok {
+		if b.gone {
+			return nil, mailstore.ErrNoMailbox
+		}
+		return b, nil
+	}
+	raw := v.get(bBox, boxKey(v.keys.num, id))
+	if raw == nil {
+		return nil, mailstore.ErrNoMailbox
+	}
+	return v.keepBox(id, raw)
+}
+
+// keepBox decodes a mailbox's row and keeps the record for the transaction.
+func (v *view) keepBox(id mailstore.MailboxID, raw []byte) (*boxRecord, error) {
+	b, err := decodeBox(v.keys, id, raw)
+	if err != nil {
+		return nil, err
+	}
+	if v.boxes == nil {
+		v.boxes = map[mailstore.MailboxID]*boxRecord{}
+	}
+	v.boxes[id] = b
+	return b, nil
+}
+
+// allBoxes returns the records of all mailboxes.
+func (v *view) allBoxes() (list []*boxRecord, err error) {
+	v.scan(bBox, key(v.keys.num), nil, func(k, raw []byte) bool {
+		id := mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+		b, ok := v.boxes[id]
+		if !ok {
+			b, err = v.keepBox(id, raw)
+		}
+		if err == nil && !b.gone {
+			list = append(list, b)
+		}
+		return err == nil
+	})
+	return list, err
+}
+
+// nameKey is where a name stands in the bucket boxname.
+func (v *view) nameKey(name string) []byte {
+	return key(v.keys.num, v.s.keys.macSum("mailbox", v.keys.num, name))
+}
+
+// boxByName finds a mailbox by its normal name.
+func (v *view) boxByName(name string) (*boxRecord, error) {
+	raw := v.get(bBoxName, v.nameKey(name))
+	if raw == nil {
+		return nil, mailstore.ErrNoMailbox
+	}
+	if len(raw) != 4 {
+		return nil, fmt.Errorf("name index: %w", mailstore.ErrDamaged)
+	}
+	return v.box(mailstore.MailboxID(binary.BigEndian.Uint32(raw)))
+}
+
+// boxExists tells without decoding; rows of deleted mailboxes linger.
+func (v *view) boxExists(id mailstore.MailboxID) bool {
+	if b, ok := v.boxes[id]; ok {
+		return !b.gone
+	}
+	return v.get(bBox, boxKey(v.keys.num, id)) != nil
+}
+
+// Account implements mailstore.Tx.
+func (v *view) Account() (mailstore.Account, error) { return v.account(v.keys) }
+
+// Usage implements mailstore.Tx.
+func (v *view) Usage() (mailstore.Usage, error) {
+	st, err := v.state()
+	if err != nil {
+		return mailstore.Usage{}, err
+	}
+	quota, err := v.quota()
+	return mailstore.Usage{Octets: st.octets, Messages: st.messages, Quota: quota}, err
+}
+
+// quota reads the account's quota without opening the sealed part.
+func (v *view) quota() (int64, error) {
+	rec, _, err := decodeAccountHead(v.keys.id, v.get(bAccount, v.keys.id[:]))
+	return rec.account.Quota, err
+}
+
+// Mailboxes implements mailstore.Tx.
+func (v *view) Mailboxes() ([]mailstore.Mailbox, error) {
+	all, err := v.allBoxes()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]mailstore.Mailbox, 0, len(all))
+	for _, b := range all {
+		list = append(list, b.public())
+	}
+	slices.SortFunc(list, func(a, b mailstore.Mailbox) int {
+		if (a.Name == inbox) != (b.Name == inbox) {
+			if a.Name == inbox {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	return list, nil
+}
+
+// Mailbox implements mailstore.Tx.
+func (v *view) Mailbox(id mailstore.MailboxID) (mailstore.Mailbox, error) {
+	b, err := v.box(id)
+	if err != nil {
+		return mailstore.Mailbox{}, err
+	}
+	return b.public(), nil
+}
+
+// MailboxByName implements mailstore.Tx.
+func (v *view) MailboxByName(name string) (mailstore.Mailbox, error) {
+	normal, err := normalName(name)
+	if err != nil {
+		return mailstore.Mailbox{}, mailstore.ErrNoMailbox
+	}
+	b, err := v.boxByName(normal)
+	if err != nil {
+		return mailstore.Mailbox{}, err
+	}
+	return b.public(), nil
+}
+
+// MailboxByRole implements mailstore.Tx.
+func (v *view) MailboxByRole(role mailstore.Role) (mailstore.Mailbox, error) {
+	all, err := v.allBoxes()
+	if err != nil {
+		return mailstore.Mailbox{}, err
+	}
+	for _, b := range all {
+		if role != "" && b.Role == role {
+			return b.public(), nil
+		}
+	}
+	return mailstore.Mailbox{}, mailstore.ErrNoMailbox
+}
