@@ -58,7 +58,10 @@ type reader struct {
 	elements int
 }
 
-func newReader(src io.Reader) *reader { return &reader{src: bufio.NewReaderSize(src, 32<<10)} }
+// newReader makes a reader that holds so many octets of the stream at a time.
+func newReader(src io.Reader, buffer int) *reader {
+	return &reader{src: bufio.NewReaderSize(src, buffer)}
+}
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", certs.ErrMalformed, fmt.Sprintf(format, args...))
@@ -305,7 +308,7 @@ func (r *reader) skip(h header) error {
 // copy streams the contents of a primitive value.
 func (r *reader) copy(to io.Writer, length int64) error {
 	for length > 0 {
-		ahead, err := r.src.Peek(int(min(length, 16<<10)))
+		ahead, err := r.src.Peek(int(min(length, int64(r.src.Size()))))
 		if err != nil {
 			return failed(err)
 		}

@@ -40,9 +40,13 @@ type signerInfo struct {
 }
 
 // parse reads a ContentInfo with SignedData. Content goes to what the sink
-// returns; a nil sink allows none.
+// returns; a nil sink allows none, and then a small buffer is enough.
 func parse(ctx context.Context, src io.Reader, sink func(*signedData) io.Writer) (*signedData, error) {
-	r := newReader(src)
+	buffer := 4 << 10
+	if sink != nil {
+		buffer = 32 << 10
+	}
+	r := newReader(src, buffer)
 	h, err := r.header()
 	if err != nil {
 		return nil, err

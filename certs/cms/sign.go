@@ -78,7 +78,7 @@ func confirm(certificate *x509.Certificate, algorithm certs.Algorithm, attribute
 
 // copyContent streams, and ends with the context.
 func copyContent(ctx context.Context, to io.Writer, from io.Reader) error {
-	buffer := make([]byte, 64<<10)
+	buffer := make([]byte, 32<<10)
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
