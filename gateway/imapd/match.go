@@ -1,0 +1,235 @@
+package imapd
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"gosbridge/gateway/message"
+	"gosbridge/mailstore"
+)
+
+// verdict is what a criterion says of a message.
+type verdict uint8
+
+const (
+	not verdict = iota
+	yes
+	unknown // the body must be read
+)
+
+func verdictOf(match bool) verdict {
+	if match {
+		return yes
+	}
+	return not
+}
+
+// criterion decides on one message. It answers unknown where it needs the
+// body and candidate.body is false.
+type criterion func(*candidate) verdict
+
+func never(*candidate) verdict { return not }
+
+// all wants every one; what is certain is decided first.
+func all(keys []criterion) criterion {
+	if len(keys) == 1 {
+		return keys[0]
+	}
+	return func(c *candidate) verdict {
+		body := c.body
+		if body {
+			// The rows' own data first: it may spare the body.
+			c.body = false
+			for _, k := range keys {
+				if k(c) == not {
+					c.body = true
+					return not
+				}
+			}
+			c.body = true
+		}
+		result := yes
+		for _, k := range keys {
+			switch k(c) {
+			case not:
+				return not
+			case unknown:
+				result = unknown
+			}
+		}
+		return result
+	}
+}
+
+func either(a, b criterion) criterion {
+	return func(c *candidate) verdict {
+		va := a(c)
+		if va == yes {
+			return yes
+		}
+		vb := b(c)
+		if vb == yes {
+			return yes
+		}
+		return max(va, vb)
+	}
+}
+
+func negate(k criterion) criterion {
+	return func(c *candidate) verdict {
+		switch k(c) {
+		case yes:
+			return not
+		case not:
+			return yes
+		}
+		return unknown
+	}
+}
+
+// holds looks a UID up in an ascending set.
+func holds(set mailstore.UIDSet, uid mailstore.UID) bool {
+	i, _ := slices.BinarySearchFunc(set, uid, func(r imap.UIDRange, uid imap.UID) int {
+		switch {
+		case r.Stop < uid:
+			return -1
+		case r.Start > uid:
+			return 1
+		}
+		return 0
+	})
+	return i < len(set) && set[i].Start <= uid && uid <= set[i].Stop
+}
+
+// candidate is a message under search.
+type candidate struct {
+	s    *session
+	m    *mailstore.Message
+	sum  *message.Summary
+	body bool  // the body may be read
+	err  error // of reading it
+}
+
+// summary is the stored one. nil after an error, which c keeps.
+func (c *candidate) summary() *message.Summary {
+	if c.sum == nil && c.err == nil {
+		c.sum, c.err = c.s.summary(c.m)
+	}
+	return c.sum
+}
+
+func (c *candidate) sentAt() time.Time {
+	if sum := c.summary(); sum != nil {
+		return sum.Date()
+	}
+	return time.Time{}
+}
+
+// header reads a key that looks into a header field.
+func (p *searchParser) header(name string) criterion {
+	p.s.r.SP()
+	want, folded := p.needle()
+	p.fields |= mailstore.FieldSummary
+	return func(c *candidate) verdict {
+		sum := c.summary()
+		if sum == nil {
+			return not
+		}
+		h, known := sum.Header(name)
+		if !known {
+			if !c.body {
+				return unknown
+			}
+			h = c.readHeader(sum)
+		}
+		for _, f := range h {
+			if !f.Is(name) {
+				continue
+			}
+			if want == "" || strings.Contains(fold(message.DecodeText(f.Value())), folded) {
+				return yes
+			}
+		}
+		return not
+	}
+}
+
+// readHeader reads the whole header from the body.
+func (c *candidate) readHeader(sum *message.Summary) message.Header {
+	raw, err := c.s.readHeader(c.m, 0, sum.HeaderSize())
+	if err != nil {
+		c.err = err
+		return nil
+	}
+	return message.ParseHeader(raw, 0)
+}
+
+// text reads BODY and TEXT: decoded text parts, TEXT with the decoded header
+// too.
+func (p *searchParser) text(header bool) criterion {
+	p.s.r.SP()
+	want, folded := p.needle()
+	p.fields |= mailstore.FieldSummary
+	return func(c *candidate) verdict {
+		switch {
+		case want == "":
+			return yes
+		case !c.body:
+			return unknown
+		}
+		return verdictOf(c.scan(folded, header))
+	}
+}
+
+// scan reads the message once.
+func (c *candidate) scan(folded string, header bool) bool {
+	sum := c.summary()
+	if sum == nil {
+		return false
+	}
+	r, err := c.s.open(c.m, 0)
+	if err != nil {
+		c.err = err
+		return false
+	}
+	defer r.Close()
+	head, err := io.ReadAll(io.LimitReader(r, min(sum.HeaderSize(), c.s.srv.cfg.HeaderOctets)))
+	if err != nil {
+		c.err = err
+		return false
+	}
+	if header {
+		for _, f := range message.ParseHeader(head, 0) {
+			if strings.Contains(fold(f.Name+": "+message.DecodeText(f.Value())), folded) {
+				return true
+			}
+		}
+	}
+	window := textWindow{needle: []byte(folded)}
+	c.err = message.ScanText(io.MultiReader(bytes.NewReader(head), r), message.Limits{}, func(text []byte) bool {
+		return !window.add(text)
+	})
+	return window.found
+}
+
+// textWindow looks for a needle in text that comes in pieces.
+type textWindow struct {
+	needle []byte
+	tail   []byte // end of what came before, folded
+	found  bool
+}
+
+// add takes a piece and reports whether the needle was found so far.
+func (w *textWindow) add(text []byte) bool {
+	w.tail = append(w.tail, bytes.ToLower(text)...)
+	w.found = w.found || bytes.Contains(w.tail, w.needle)
+	if keep := len(w.needle) - 1; len(w.tail) > keep {
+		w.tail = append(w.tail[:0], w.tail[len(w.tail)-keep:]...)
+	}
+	return w.found
+}

@@ -1,0 +1,74 @@
+package imapd
+
+import (
+	"slices"
+
+	"gosbridge/mailstore"
+)
+
+// statusItems are what STATUS can tell (RFC 3501 §6.3.10; HIGHESTMODSEQ: RFC
+// 7162 §3.1.7; APPENDLIMIT: RFC 7889 §4).
+var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "APPENDLIMIT"}
+
+// status answers STATUS from the mailbox record.
+func (s *session) status(*call) (answer, error) {
+	s.r.SP()
+	name := s.r.Mailbox()
+	s.r.SP()
+	var items []string
+	s.r.List(func() {
+		item := s.r.Keyword()
+		if s.r.Err() == nil && !slices.Contains(statusItems, item) {
+			s.r.Fail("known status item")
+		}
+		if !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	})
+	s.r.EOL()
+	if err := s.r.Err(); err != nil {
+		return answer{}, err
+	}
+	if len(items) == 0 {
+		return answer{}, bad("no status item")
+	}
+	var box mailstore.Mailbox
+	err := s.see(func(tx mailstore.Tx) error {
+		var err error
+		box, err = s.findBox(tx, name)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	s.w.Raw("* STATUS ").Mailbox(box.Name).Raw(" (")
+	for i, item := range items {
+		if i > 0 {
+			s.w.Raw(" ")
+		}
+		s.w.Raw(item).Raw(" ").Number(s.statusValue(box, item))
+	}
+	s.w.Raw(")").CRLF()
+	if slices.Contains(items, "HIGHESTMODSEQ") {
+		s.useCondstore() // RFC 7162 §3.1: a CONDSTORE-enabling command
+	}
+	return ok("counted"), nil
+}
+
+func (s *session) statusValue(box mailstore.Mailbox, item string) uint64 {
+	switch item {
+	case "MESSAGES":
+		return uint64(box.Messages)
+	case "UIDNEXT":
+		return uint64(box.UIDNext)
+	case "UIDVALIDITY":
+		return uint64(box.UIDValidity)
+	case "UNSEEN":
+		return uint64(box.Unseen)
+	case "HIGHESTMODSEQ":
+		return uint64(box.HighestMod)
+	case "APPENDLIMIT":
+		return uint64(s.srv.cfg.AppendOctets)
+	}
+	return 0 // RECENT: \Recent is not kept
+}
