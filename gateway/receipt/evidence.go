@@ -87,8 +87,9 @@ type Evidence struct {
 	Letter  Letter  `json:"letter,omitzero" xml:"letter"`
 	Profile Profile `json:"profile,omitzero" xml:"profile"`
 	Sender  Sender  `json:"sender,omitzero" xml:"sender"`
-	// Recipients is exactly one, but for the events of the submission, which
-	// concern the letter as a whole and name all of its recipients.
+	// Recipients is exactly one, but for the events that concern the letter
+	// as a whole (submission, recall, signature report), which can name all
+	// of its recipients: such evidence is for the sender alone.
 	Recipients []Recipient `json:"recipients,omitempty" xml:"recipients>recipient"`
 
 	// Submitted are the octets of DATA as received; Sent the form that goes

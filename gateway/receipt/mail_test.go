@@ -3,6 +3,7 @@ package receipt
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	_ "github.com/emersion/go-message/charset"
 
 	"gosbridge/certs"
+	"gosbridge/gateway/message"
 )
 
 // outline lists the media types of a mail, indented, by the standard library.
@@ -432,6 +434,48 @@ func TestMailGoMessage(t *testing.T) {
 	}
 }
 
+// TestMailOwnParser: the gateway's own parser finds nothing to complain of.
+func TestMailOwnParser(t *testing.T) {
+	o := newOffice(t)
+	s := o.seal(t, full())
+	p := message.NewParser(message.Limits{})
+	if _, err := p.Write(o.mail(t, s, mailing())); err != nil {
+		t.Fatal(err)
+	}
+	msg := p.Close()
+	if len(msg.Defects) > 0 {
+		t.Errorf("defects: %v", msg.Defects)
+	}
+	sums := map[string][32]byte{}
+	for _, f := range msg.Files() {
+		sums[f.Filename] = f.SHA256
+	}
+	if sums["evidence.json"] != s.Hash || sums["evidence.xml"] != sha256.Sum256(s.XML) {
+		t.Errorf("files %x", sums)
+	}
+	if got := msg.Header.Text("Subject"); got != "Доставлено: GP-202611-00000001-5 — Заявление о выдаче справки" {
+		t.Errorf("subject %q", got)
+	}
+}
+
+func TestMailToUTF8Address(t *testing.T) {
+	o := newOffice(t)
+	to := mailing()
+	to.To = "приём@почта.example"
+	raw := o.mail(t, o.seal(t, full()), to)
+	msg, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := msg.Header.AddressList("To")
+	if err != nil || len(list) != 1 || list[0].Address != to.To {
+		t.Errorf("To %q: %v, %v", msg.Header.Get("To"), list, err)
+	}
+	if r, err := Open(bytes.NewReader(raw)); err != nil || !o.verify(t, r).Valid() {
+		t.Errorf("open: %v", err)
+	}
+}
+
 func TestOpenTampered(t *testing.T) {
 	o := newOffice(t)
 	raw := string(o.mail(t, o.seal(t, full()), mailing()))
@@ -452,10 +496,16 @@ func TestOpenTampered(t *testing.T) {
 	}
 	// Changes that Open sees itself.
 	json := base64.StdEncoding.EncodeToString([]byte(`{"authority":"Опер`))[:20]
+	deep := raw
+	for i := range 9 {
+		deep = strings.Replace(deep, "multipart/mixed;", fmt.Sprintf("multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\nContent-Type: multipart/mixed;", i, i), 1)
+	}
 	for name, test := range map[string]struct {
 		mail string
 		want error
 	}{
+		"second state":   {swap("X-Letter-State: delivered\r\n", "X-Letter-State: delivered\r\nX-Letter-State: opened\r\n"), ErrInvalid},
+		"nested":         {deep, ErrNotReceipt},
 		"state outside":  {swap("X-Letter-State: delivered", "X-Letter-State: acknowledged"), ErrInvalid},
 		"number outside": {swap("X-Letter-Number: GP-", "X-Letter-Number: GQ-"), ErrInvalid},
 		"evidence":       {swap(json, "A"+json[1:]), ErrInvalid},

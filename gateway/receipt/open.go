@@ -68,7 +68,7 @@ func Open(r io.Reader) (*Opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: signed part: %w", ErrNotReceipt, err)
 	}
-	if err := o.walk(textproto.MIMEHeader(entity.Header), entity.Body); err != nil {
+	if err := o.walk(textproto.MIMEHeader(entity.Header), entity.Body, 0); err != nil {
 		return nil, err
 	}
 	return o, o.agree()
@@ -106,15 +106,19 @@ func (o *Opened) split(raw []byte) error {
 	return nil
 }
 
-// walk reads one entity of the signed part.
-func (o *Opened) walk(header textproto.MIMEHeader, body io.Reader) error {
+// walk reads one entity of the signed part; depth is how many multiparts are
+// around it: two at most.
+func (o *Opened) walk(header textproto.MIMEHeader, body io.Reader, depth int) error {
 	kind, params, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotReceipt, err)
 	}
 	switch kind {
 	case "multipart/mixed", "multipart/report":
-		return o.walkParts(multipart.NewReader(body, params["boundary"]))
+		if depth > 1 {
+			return fmt.Errorf("%w: parts nested too deep", ErrNotReceipt)
+		}
+		return o.walkParts(multipart.NewReader(body, params["boundary"]), depth+1)
 	case "message/delivery-status", "message/disposition-notification":
 		return o.readReport(body)
 	case "text/rfc822-headers":
@@ -139,7 +143,7 @@ func (o *Opened) walk(header textproto.MIMEHeader, body io.Reader) error {
 	return err
 }
 
-func (o *Opened) walkParts(r *multipart.Reader) error {
+func (o *Opened) walkParts(r *multipart.Reader, depth int) error {
 	for {
 		p, err := r.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -148,7 +152,7 @@ func (o *Opened) walkParts(r *multipart.Reader) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrNotReceipt, err)
 		}
-		if err := o.walk(p.Header, p); err != nil {
+		if err := o.walk(p.Header, p, depth); err != nil {
 			return err
 		}
 	}
@@ -185,8 +189,10 @@ func (o *Opened) agree() error {
 	}
 	o.Hash = mailstore.Hash(hash)
 	for _, name := range []string{"X-Letter-Evidence", "X-Letter-Number", "X-Letter-Receipt", "X-Letter-State"} {
-		if outside := o.Header.Get(name); outside != about.Get(name) {
-			return fmt.Errorf("%w: %s is %q outside the signature", ErrInvalid, name, outside)
+		for _, outside := range o.Header[textproto.CanonicalMIMEHeaderKey(name)] {
+			if outside != about.Get(name) {
+				return fmt.Errorf("%w: %s is %q outside the signature", ErrInvalid, name, outside)
+			}
 		}
 	}
 	if o.JSON != nil && (o.Evidence.Hash != o.Hash || o.Evidence.ID != o.ID) {
