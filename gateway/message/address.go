@@ -122,7 +122,7 @@ func (a *addressScanner) word(w string) {
 // bare ends an address without angle brackets: ivanov@example.org, or, as mail
 // before RFC 733 had it, a comment for the name: ivanov@example.org (Ivanov).
 func (a *addressScanner) bare(host string) {
-	if a.words > 0 || host != "" {
+	if a.words > 0 {
 		a.out = append(a.out, addressEntry{name: a.comment, mailbox: string(a.text), host: host})
 	} else if a.comment != "" && len(a.out) > 0 {
 		if last := &a.out[len(a.out)-1]; last.kind == mailboxEntry && last.name == "" {
@@ -184,8 +184,12 @@ func cutAngle(s string) (inner, rest string) {
 }
 
 func (a *addressScanner) openGroup() {
+	name := string(a.text)
+	if name == "" {
+		return // what stands before is a route or nothing
+	}
 	a.closeGroup()
-	a.out = append(a.out, addressEntry{kind: groupStart, name: string(a.text)})
+	a.out = append(a.out, addressEntry{kind: groupStart, name: name})
 	a.inGroup = true
 	a.reset()
 }

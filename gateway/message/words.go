@@ -87,11 +87,17 @@ type wordRun struct {
 }
 
 func (r *wordRun) add(out *strings.Builder, w encodedWord) {
-	if r.open && r.charset != w.charset {
+	if r.open && (r.charset != w.charset || startsAnew(w.charset)) {
 		r.flush(out)
 	}
 	r.open, r.charset = true, w.charset
 	r.octets = append(r.octets, w.octets...)
+}
+
+// startsAnew reports whether each word of a charset begins with a byte order
+// mark or in the initial state.
+func startsAnew(charset string) bool {
+	return strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "iso-2022")
 }
 
 func (r *wordRun) flush(out *strings.Builder) {
