@@ -54,7 +54,7 @@ func (j *judge) fileContent(f File) {
 	for _, p := range f.Facts.Problems {
 		switch p.Kind {
 		case fileformat.Damaged:
-			j.refuse(FileDamaged, f.Name, p.Detail)
+			j.refuse(FileDamaged, f.Name, detailTitle(p))
 		case fileformat.Encrypted:
 			j.refuse(FileEncrypted, f.Name)
 		case fileformat.Macros:
@@ -67,11 +67,11 @@ func (j *judge) fileContent(f File) {
 			// Mail programs guess the type badly; the content decides.
 			j.advise(FileDeclared, f.Name, f.Declared, formatTitle(format))
 		case fileformat.Bomb:
-			j.refuse(FileBomb, f.Name, p.Detail)
+			j.refuse(FileBomb, f.Name, detailTitle(p))
 		case fileformat.EntryName:
-			j.refuse(FileEntry, f.Name, p.Detail)
+			j.refuse(FileEntry, f.Name, detailTitle(p))
 		case fileformat.Pixels:
-			j.refuse(FilePixels, f.Name, p.Detail)
+			j.refuse(FilePixels, f.Name, detailTitle(p))
 		}
 	}
 	if dpi := f.Facts.DPI; dpi > 0 && dpi < j.p.AdviseDPI {
@@ -147,13 +147,6 @@ func codePoint(r rune) string {
 	return "U+" + string([]byte{digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15]})
 }
 
-// programs are endings that start something when they are opened.
-var programs = []string{
-	"apk", "app", "bat", "cmd", "com", "cpl", "dll", "exe", "hta", "jar", "js",
-	"jse", "lnk", "msi", "msp", "pif", "ps1", "reg", "scr", "sh", "vb", "vbe",
-	"vbs", "wsf", "wsh",
-}
-
 // hidesProgram reports names like report.pdf.exe, and report.exe.pdf, where
 // the last ending is not the whole truth.
 func hidesProgram(name string) bool {
@@ -166,11 +159,11 @@ func hidesProgram(name string) bool {
 	}
 	last := parts[len(parts)-1]
 	for _, part := range parts[1 : len(parts)-1] {
-		if slices.Contains(programs, last) && slices.Contains(fileformat.All(), part) {
+		if fileformat.IsProgram(last) && slices.Contains(fileformat.All(), part) {
 			return true
 		}
 		// "com" and "app" end the names of sites more often than of programs.
-		if part != "com" && part != "app" && slices.Contains(programs, part) {
+		if part != "com" && part != "app" && fileformat.IsProgram(part) {
 			return true
 		}
 	}

@@ -47,7 +47,8 @@ const (
 // Problem is one thing that is wrong with a file.
 type Problem struct {
 	Kind   Kind
-	Detail string // English, printable ASCII, no content of the file but names
+	Detail Detail
+	Value  string // what the detail is about, from the file itself: not to be trusted; may be ""
 }
 
 // Facts are what Inspect found.
@@ -71,8 +72,14 @@ func (f Facts) Has(kind Kind) bool {
 	return false
 }
 
-func (f *Facts) add(kind Kind, detail string) {
-	f.Problems = append(f.Problems, Problem{Kind: kind, Detail: printable(detail)})
+// add notes a problem once per kind and detail.
+func (f *Facts) add(kind Kind, detail Detail, value string) {
+	for _, p := range f.Problems {
+		if p.Kind == kind && p.Detail == detail {
+			return
+		}
+	}
+	f.Problems = append(f.Problems, Problem{Kind: kind, Detail: detail, Value: value})
 }
 
 // Limits bound what a file may make us do. Archives are judged by their
@@ -91,7 +98,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Entries: 5000,
-		Depth:   2,
+		Depth:   3, // a document with a chart, in an archive
 		Ratio:   100,
 		Sum:     256 << 20,
 		Nested:  8 << 20,
