@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"gosbridge/policy/registry"
+)
+
+// Entry is an entry of the recipient registry as the commands show it.
+type Entry struct {
+	ID        string   `json:"id"`
+	Kind      string   `json:"kind"`
+	Name      string   `json:"name"`
+	INN       string   `json:"inn,omitempty"`
+	KPP       string   `json:"kpp,omitempty"`
+	OGRN      string   `json:"ogrn,omitempty"`
+	Addresses []string `json:"addresses"`
+	Aliases   []string `json:"aliases,omitempty"`
+	Status    string   `json:"status"`
+}
+
+// RegistryShow asks for the entry with an id or address; "" for all.
+type RegistryShow struct {
+	Entry string `json:"entry,omitempty"`
+}
+
+// RegistryShown is the registry in force.
+type RegistryShown struct {
+	SHA256  string  `json:"sha256"` // of the snapshot, as in evidence
+	Entries []Entry `json:"entries"`
+}
+
+// RegistryImport replaces the registry by a CSV table, all or nothing.
+type RegistryImport struct {
+	CSV []byte `json:"csv"`
+	// DryRun checks and counts only.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// RegistryImported tells what an import changed.
+type RegistryImported struct {
+	Entries int    `json:"entries"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	SHA256  string `json:"sha256"`
+}
+
+func (s *Service) registryShow(_ context.Context, in RegistryShow) (RegistryShown, error) {
+	reg := s.o.Registry()
+	out := RegistryShown{SHA256: fmt.Sprintf("%x", reg.Hash()), Entries: []Entry{}}
+	if in.Entry != "" {
+		e, ok := reg.ByID(in.Entry)
+		if !ok {
+			e, ok = reg.Lookup(in.Entry)
+		}
+		if !ok {
+			return out, fmt.Errorf("%w: the registry has no entry %q", ErrNotFound, in.Entry)
+		}
+		out.Entries = append(out.Entries, entry(e))
+		return out, nil
+	}
+	for e := range reg.All() {
+		out.Entries = append(out.Entries, entry(e))
+	}
+	return out, nil
+}
+
+func entry(e registry.Entry) Entry {
+	return Entry{
+		ID: e.ID, Kind: string(e.Kind), Name: e.Name, INN: e.INN, KPP: e.KPP, OGRN: e.OGRN,
+		Addresses: e.Addresses, Aliases: e.Aliases, Status: string(e.Status),
+	}
+}
+
+func (s *Service) registryImport(ctx context.Context, in RegistryImport) (RegistryImported, error) {
+	fresh, err := registry.Load(bytes.NewReader(in.CSV))
+	if err != nil {
+		return RegistryImported{}, errors.Join(ErrInvalid, err)
+	}
+	old := s.o.Registry()
+	out := RegistryImported{Entries: fresh.Len(), SHA256: fmt.Sprintf("%x", fresh.Hash())}
+	for e := range fresh.All() {
+		if _, ok := old.ByID(e.ID); !ok {
+			out.Added++
+		}
+	}
+	for e := range old.All() {
+		if _, ok := fresh.ByID(e.ID); !ok {
+			out.Removed++
+		}
+	}
+	if in.DryRun {
+		return out, nil
+	}
+	return out, s.o.Import(ctx, in.CSV)
+}

@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"gosbridge/certs"
+	"gosbridge/certs/cms"
+	"gosbridge/gateway/config"
+	"gosbridge/gateway/intake"
+	"gosbridge/policy"
+	"gosbridge/policy/registry"
+)
+
+// LoadBook reads what letters are judged by: profiles, registry, keys of the
+// organisations and trust anchors.
+func LoadBook(cfg config.Config) (intake.Book, error) {
+	rules, err := policy.NewRules(cfg.Profiles)
+	if err != nil {
+		return intake.Book{}, fmt.Errorf("letter types: %w", err)
+	}
+	reg, err := LoadRegistry(cfg.Registry.File)
+	if err != nil {
+		return intake.Book{}, err
+	}
+	signers := map[string]certs.DetachedSigner{}
+	for _, o := range cfg.Organisations {
+		if _, ok := reg.ByID(o.Registry); !ok {
+			return intake.Book{}, fmt.Errorf("organisation %q: not in the registry %s", o.Registry, cfg.Registry.File)
+		}
+		signer, err := certs.LoadSigner(o.Key, o.Certificate, o.Registry)
+		if err != nil {
+			return intake.Book{}, fmt.Errorf("key of organisation %q: %w", o.Registry, err)
+		}
+		signers[o.Registry] = cms.NewSigner(signer)
+	}
+	trust, err := certs.LoadTrustStore(certs.Signing, cfg.Trust.Anchors, nil)
+	if err != nil {
+		return intake.Book{}, err
+	}
+	return intake.Book{
+		Rules: rules, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
+	}, nil
+}
+
+// LoadRegistry reads the recipient registry.
+func LoadRegistry(path string) (_ *registry.Registry, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("recipient registry: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	reg, err := registry.Load(f)
+	if err != nil {
+		return nil, fmt.Errorf("recipient registry %s: %w", path, err)
+	}
+	return reg, nil
+}

@@ -1,0 +1,235 @@
+// Package delivery carries accepted letters to their recipients: it leases
+// what is due, hands it to a transport, and tells the letter what became of
+// it.
+//
+// It owns retries and giving up. It never decides whether a letter may go
+// (intake did), and never writes a letter record itself: it prepares
+// transitions with package letter.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"gosbridge/gateway/letter"
+	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
+	"gosbridge/mailstore"
+)
+
+// GiveUp is how long delivery is tried before a recipient is undeliverable.
+const GiveUp = 24 * time.Hour
+
+// Options are what a Courier works with.
+type Options struct {
+	Store  mailstore.Store
+	Office *letter.Office
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Courier delivers letters. Create it with New and start it with Run.
+type Courier struct {
+	store  mailstore.Store
+	office *letter.Office
+	now    func() time.Time
+	log    *slog.Logger
+}
+
+// New returns a courier.
+func New(o Options) *Courier {
+	return &Courier{store: o.Store, office: o.Office, now: o.Now, log: o.Logger}
+}
+
+// Run delivers until ctx ends and the batch in hand is done.
+func (c *Courier) Run(ctx context.Context, owner string) error {
+	return worker.Worker{
+		Queue: c.store.Queue(), Class: letter.DispatchClass, Owner: owner, Now: c.now, Logger: c.log, Handle: c.deliver,
+	}.Run(ctx)
+}
+
+// consignment is one letter of a batch on its way.
+type consignment struct {
+	item    mailstore.Item
+	record  mailstore.Letter
+	out     letter.Outgoing
+	sent    mailstore.Content
+	taken   time.Time // when the batch was taken up
+	changes []letter.Change
+	retry   bool // a recipient is left for later
+}
+
+// deliver takes a batch: reads the letters, carries them to each recipient's
+// account, and tells the senders' accounts. A crash between the two repeats
+// the first, which then changes nothing.
+func (c *Courier) deliver(ctx context.Context, items []mailstore.Item) {
+	taken := c.now().UTC()
+	var load []*consignment
+	for _, it := range items {
+		con, err := c.read(ctx, it, taken)
+		if err != nil {
+			c.log.Error("letter not read for delivery", "account", it.Account, "letter", it.Letter, "err", err)
+			c.later(ctx, it)
+			continue
+		}
+		load = append(load, con)
+	}
+	c.carry(ctx, load)
+	c.tell(ctx, load)
+}
+
+// read gets the letter of an item.
+func (c *Courier) read(ctx context.Context, it mailstore.Item, taken time.Time) (*consignment, error) {
+	con := &consignment{item: it, taken: taken}
+	err := c.store.View(ctx, it.Account, func(tx mailstore.Tx) (err error) {
+		con.record, err = tx.Letter(it.Letter, mailstore.Sender)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if con.out, err = letter.DecodeOutgoing(con.record); err != nil {
+		return nil, err
+	}
+	con.sent, err = letter.SentForm(it)
+	return con, err
+}
+
+// delivered notes that a recipient has the letter.
+func (con *consignment) delivered(index int, at time.Time) {
+	con.changes = append(con.changes,
+		letter.Change{Recipient: index, Event: letter.EventDispatch, At: con.taken},
+		letter.Change{Recipient: index, Event: letter.EventRelay, At: con.taken},
+		letter.Change{Recipient: index, Event: letter.EventDeliver, At: at})
+}
+
+// failed notes that a recipient will never have it, or when it has to be
+// tried again that it is left for later.
+func (con *consignment) failed(index int, at time.Time, permanent bool, reason receipt.Reason) {
+	if !permanent && at.Sub(con.out.Accepted) < GiveUp {
+		con.retry = true
+		return
+	}
+	con.changes = append(con.changes,
+		letter.Change{Recipient: index, Event: letter.EventDispatch, At: con.taken},
+		letter.Change{Recipient: index, Event: letter.EventFail, At: at, Reason: reason})
+}
+
+// tell applies what became of the letters in their senders' accounts, one
+// Update for an account.
+func (c *Courier) tell(ctx context.Context, load []*consignment) {
+	var order []mailstore.ID
+	senders := map[mailstore.ID][]*consignment{}
+	for _, con := range load {
+		if senders[con.item.Account] == nil {
+			order = append(order, con.item.Account)
+		}
+		senders[con.item.Account] = append(senders[con.item.Account], con)
+	}
+	parallel(order, func(sender mailstore.ID) {
+		err := c.tellSender(ctx, sender, senders[sender])
+		for errors.Is(err, letter.ErrStale) {
+			err = c.tellSender(ctx, sender, senders[sender])
+		}
+		if err == nil {
+			return
+		}
+		// One letter of the batch may be what fails: try each alone.
+		for _, con := range senders[sender] {
+			if err := c.tellSender(ctx, sender, []*consignment{con}); err != nil {
+				c.log.Error("delivery not recorded", "account", sender, "letter", con.item.Letter, "err", err)
+				c.later(ctx, con.item)
+			}
+		}
+	})
+}
+
+// tellSender is the sender's Update of a batch.
+func (c *Courier) tellSender(ctx context.Context, sender mailstore.ID, load []*consignment) (err error) {
+	var moves []*letter.Transition
+	defer func() {
+		if err == nil || errors.Is(err, mailstore.ErrMaybeCommitted) {
+			return
+		}
+		for _, t := range moves {
+			err = errors.Join(err, t.Discard(ctx, c.store.Bodies()))
+		}
+	}()
+	for _, con := range load {
+		for rest := con.changes; ; {
+			n := min(len(rest), letter.MaxChanges)
+			if n < len(rest) {
+				if err := c.slice(ctx, con, rest[:n]); err != nil {
+					return err
+				}
+				rest = rest[n:]
+				continue
+			}
+			t, err := c.office.Prepare(ctx, sender, con.item.Letter, rest)
+			if err != nil {
+				return err
+			}
+			moves = append(moves, t)
+			break
+		}
+	}
+	return c.store.Update(ctx, sender, func(tx mailstore.UpdateTx) error {
+		for i, con := range load {
+			if err := letter.Apply(tx, moves[i]); err != nil {
+				return err
+			}
+			if err := c.settle(tx, con); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// slice applies a part of the changes of a letter to many ahead of the rest.
+func (c *Courier) slice(ctx context.Context, con *consignment, changes []letter.Change) error {
+	t, err := c.office.Prepare(ctx, con.item.Account, con.item.Letter, changes)
+	if err != nil {
+		return err
+	}
+	err = c.store.Update(ctx, con.item.Account, func(tx mailstore.UpdateTx) error { return letter.Apply(tx, t) })
+	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
+		return errors.Join(err, t.Discard(ctx, c.store.Bodies()))
+	}
+	return err
+}
+
+// settle ends the item, or gives it back while a recipient is left. An item
+// that is gone was settled by a commit whose answer was lost.
+func (c *Courier) settle(tx mailstore.UpdateTx, con *consignment) error {
+	if con.retry {
+		return tx.Retry(con.item, c.now().Add(backoff(con.item.Attempts)))
+	}
+	if err := tx.Complete(con.item); !errors.Is(err, mailstore.ErrNoItem) {
+		return err
+	}
+	return nil
+}
+
+// later gives an item back that could not be worked on.
+func (c *Courier) later(ctx context.Context, it mailstore.Item) {
+	err := c.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		return tx.Retry(it, c.now().Add(backoff(it.Attempts)))
+	})
+	if err != nil && !errors.Is(err, mailstore.ErrNoItem) && !errors.Is(err, mailstore.ErrLeased) {
+		c.log.Error("letter not given back", "account", it.Account, "item", it.ID, "err", err)
+	}
+}
+
+// backoff is the wait before the next try: from 5 s doubling to 15 min, with a
+// fifth of jitter, so that what failed together does not return together.
+func backoff(attempts int) time.Duration {
+	wait := 15 * time.Minute
+	if attempts < 8 {
+		wait = 5 * time.Second << max(attempts-1, 0)
+	}
+	return wait + time.Duration(rand.Int64N(int64(wait/5)))
+}

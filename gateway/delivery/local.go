@@ -1,0 +1,114 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"gosbridge/gateway/letter"
+	"gosbridge/gateway/receipt"
+	"gosbridge/mailstore"
+)
+
+// carriers is how many accounts are written at the same time, so that their
+// Updates share commits.
+const carriers = 16
+
+// parcel is one letter for one account.
+type parcel struct {
+	con     *consignment
+	arrival letter.Arrival
+}
+
+// carry brings letters into the mailboxes of this gateway: one Update for an
+// account and batch.
+func (c *Courier) carry(ctx context.Context, load []*consignment) {
+	parcels := map[mailstore.ID][]parcel{}
+	var order []mailstore.ID
+	for _, con := range load {
+		for i, r := range con.out.Recipients {
+			if r.State != letter.Accepted && r.State != letter.Processing && r.State != letter.Sent {
+				continue
+			}
+			a, err := c.office.Arrive(ctx, con.record, con.item.Account, con.out, con.sent, i, c.now().UTC())
+			if err != nil {
+				c.log.Error("letter not prepared", "letter", con.item.Letter, "err", err)
+				con.failed(i, c.now().UTC(), false, reasonGateway)
+				continue
+			}
+			if parcels[r.Account] == nil {
+				order = append(order, r.Account)
+			}
+			parcels[r.Account] = append(parcels[r.Account], parcel{con, a})
+		}
+	}
+	var mu sync.Mutex
+	parallel(order, func(to mailstore.ID) {
+		errs := c.receive(ctx, to, parcels[to])
+		mu.Lock()
+		defer mu.Unlock()
+		for i, p := range parcels[to] {
+			c.note(p, to, errs[i])
+		}
+	})
+}
+
+// receive writes parcels into one account, together; if that fails each
+// alone, so that one does not hold up the others. One error for each.
+func (c *Courier) receive(ctx context.Context, to mailstore.ID, load []parcel) []error {
+	errs := make([]error, len(load))
+	err := c.store.Update(ctx, to, func(tx mailstore.UpdateTx) error {
+		for _, p := range load {
+			if err := letter.Receive(tx, p.arrival); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return errs
+	}
+	for i, p := range load {
+		errs[i] = err
+		if len(load) > 1 {
+			errs[i] = c.store.Update(ctx, to, func(tx mailstore.UpdateTx) error { return letter.Receive(tx, p.arrival) })
+		}
+	}
+	return errs
+}
+
+var (
+	reasonGone    = receipt.Reason{Code: "recipient-gone", En: "the recipient has no mailbox any more", Ru: "ящика получателя больше нет"}
+	reasonQuota   = receipt.Reason{Code: "recipient-full", En: "the recipient's mailbox is full", Ru: "ящик получателя переполнен"}
+	reasonGateway = receipt.Reason{Code: "gateway-failure", En: "the gateway could not deliver the letter", Ru: "шлюз не смог доставить письмо"}
+)
+
+// note records what became of a parcel.
+func (c *Courier) note(p parcel, to mailstore.ID, err error) {
+	at := c.now().UTC()
+	switch {
+	case err == nil:
+		p.con.delivered(p.arrival.Index, p.arrival.At)
+	case errors.Is(err, mailstore.ErrNoAccount):
+		p.con.failed(p.arrival.Index, at, true, reasonGone)
+	case errors.Is(err, mailstore.ErrQuota):
+		p.con.failed(p.arrival.Index, at, false, reasonQuota)
+	default:
+		c.log.Error("letter not delivered", "account", to, "letter", p.con.item.Letter, "err", err)
+		p.con.failed(p.arrival.Index, at, false, reasonGateway)
+	}
+}
+
+// parallel runs f for each account, a bounded number at a time.
+func parallel(accounts []mailstore.ID, f func(mailstore.ID)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, carriers)
+	for _, a := range accounts {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(a)
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,268 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"gosbridge/certs"
+	"gosbridge/gateway/journal"
+	"gosbridge/gateway/letter"
+	"gosbridge/gateway/message"
+	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
+	"gosbridge/policy"
+)
+
+// repeatWindow is how long the same letter is answered with its old number.
+const repeatWindow = 24 * time.Hour
+
+// submission is one letter on its way through Accept.
+type submission struct {
+	env     Envelope
+	book    *Book
+	body    body.Ref
+	msg     *message.Message
+	key     string // finds a repetition
+	choice  choice
+	profile policy.Profile
+	answers string        // registry id of the sender of the letter that this answers
+	report  *certs.Report // of the client's signature; nil without one
+	at      time.Time
+}
+
+// Accept takes a letter: octets from r until io.EOF. When it returns nil the
+// letter is durable with all that belongs to it. Errors are a *policy.Refusal,
+// which names every violation and is journalled, r's own error, or internal;
+// then nothing is kept. A letter that the account sent within 24 hours, to
+// the same recipients and of the same octets, is answered with its number.
+func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accepted, error) {
+	parser := message.NewParser(in.limits)
+	ref, err := in.store.Bodies().Put(ctx, io.TeeReader(r, parser))
+	if err != nil {
+		return Accepted{}, putError(err)
+	}
+	s := &submission{env: env, book: in.book.Load(), body: ref, msg: parser.Close(), at: in.now().UTC().Truncate(time.Millisecond)}
+	s.env.Recipients = merge(env.Recipients)
+	s.key = s.submissionKey()
+	answer, kept, err := in.decide(ctx, s)
+	if !kept {
+		in.discard(ctx, ref)
+	}
+	var refusal *policy.Refusal
+	if errors.As(err, &refusal) {
+		in.journalRefusal(ctx, s, refusal)
+	}
+	return answer, err
+}
+
+// putError makes a full disk a temporary refusal; all else is passed on.
+func putError(err error) error {
+	if errors.Is(err, body.ErrFull) {
+		return errors.Join(policy.NewRefusal(policy.New(policy.StoreFull)), err)
+	}
+	return err
+}
+
+// discard removes a body that no commit has named.
+func (in *Intake) discard(ctx context.Context, ref body.Ref) {
+	if err := in.store.Bodies().Discard(context.WithoutCancel(ctx), ref); err != nil {
+		in.log.Warn("body of refused letter not discarded", "body", ref.Name, "err", err)
+	}
+}
+
+// merge leaves one recipient of those that share an account.
+func merge(all []Recipient) []Recipient {
+	var out []Recipient
+	for _, r := range all {
+		if !slices.ContainsFunc(out, func(o Recipient) bool { return o.Account == r.Account }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// submissionKey is the same for the same octets in the same envelope.
+func (s *submission) submissionKey() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", strings.ToLower(s.env.From), s.env.ID)
+	to := make([]string, len(s.env.Recipients))
+	for i, r := range s.env.Recipients {
+		to[i] = strings.ToLower(r.Address)
+	}
+	slices.Sort(to)
+	fmt.Fprintf(h, "%q\n", to)
+	h.Write(s.msg.SHA256[:])
+	return letter.SubmissionKey(hex.EncodeToString(h.Sum(nil)))
+}
+
+// decide judges a stored letter and accepts it. kept tells whether a commit
+// names its body, or may.
+func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, kept bool, err error) {
+	if old, err := in.look(ctx, s); err != nil || old != nil {
+		if old != nil {
+			answer = *old
+		}
+		return answer, false, err
+	}
+	facts, err := in.facts(ctx, s)
+	if err != nil {
+		return answer, false, err
+	}
+	decision := s.book.Rules.Check(facts)
+	if err := decision.Err(); err != nil {
+		return answer, false, err
+	}
+	draft, err := in.draft(ctx, s, facts, decision)
+	if err != nil {
+		return answer, false, err
+	}
+	t, err := in.office.Accept(ctx, draft)
+	if err != nil {
+		return answer, false, unavailable(err)
+	}
+	old, err := in.commit(ctx, s, draft, t)
+	if err != nil || old != nil {
+		maybe := errors.Is(err, mailstore.ErrMaybeCommitted)
+		if !maybe {
+			err = errors.Join(err, t.Discard(context.WithoutCancel(ctx), in.store.Bodies()))
+		}
+		if old != nil && err == nil {
+			answer = *old
+		}
+		return answer, maybe, unavailable(err)
+	}
+	answer = accepted(draft.ID, draft.Number, draft.Type, draft.Outgoing)
+	for _, a := range decision.Advice {
+		answer.Advice = append(answer.Advice, a.En)
+	}
+	return answer, true, nil
+}
+
+// accepted is the answer that a letter got or gets again.
+func accepted(id mailstore.ID, number, letterType string, out letter.Outgoing) Accepted {
+	return Accepted{
+		Letter: id, Number: number, Type: letterType, Recipients: len(out.Recipients), RecallUntil: out.Recall,
+	}
+}
+
+// look reads what the account already has: the same submission, and the
+// letter that this one answers.
+func (in *Intake) look(ctx context.Context, s *submission) (old *Accepted, err error) {
+	s.choice = chooseOptions(s.msg.Header)
+	err = in.store.View(ctx, s.env.Who.Account.ID, func(tx mailstore.Tx) error {
+		if old, err = in.repeated(tx, s); err != nil || old != nil {
+			return err
+		}
+		s.answers, err = correspondent(tx, s.msg.Header)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up submission: %w", err)
+	}
+	return old, nil
+}
+
+// repeated finds the letter that the same submission has become.
+func (in *Intake) repeated(tx mailstore.Tx, s *submission) (*Accepted, error) {
+	if s.choice.repeat {
+		return nil, nil
+	}
+	filter := mailstore.LetterFilter{Role: mailstore.Sender, Key: s.key, Since: s.at.Add(-repeatWindow), Limit: 1}
+	for rec, err := range tx.Letters(filter) {
+		if err != nil {
+			return nil, err
+		}
+		out, err := letter.DecodeOutgoing(rec)
+		if err != nil {
+			return nil, err
+		}
+		old := accepted(rec.ID, rec.Number, rec.Type, out)
+		old.Repeat = true
+		return &old, nil
+	}
+	return nil, nil
+}
+
+// correspondent is the registry id of the sender of the letter that a header
+// answers; "" when it answers none that the account received.
+func correspondent(tx mailstore.Tx, h message.Header) (string, error) {
+	for _, id := range strings.Fields(h.Get("In-Reply-To")) {
+		filter := mailstore.LetterFilter{Role: mailstore.Recipient, Key: letter.MessageIDKey(id), Limit: 1}
+		for rec, err := range tx.Letters(filter) {
+			if err != nil {
+				return "", err
+			}
+			received, err := letter.DecodeIncoming(rec)
+			return received.Correspondent, err
+		}
+	}
+	return "", nil
+}
+
+// commitTries bounds how often a commit of unknown outcome is repeated.
+const commitTries = 3
+
+// commit is the one Update of a letter. The client may be gone by now; the
+// letter is complete, so its context no longer counts. A commit of unknown
+// outcome is repeated: the letter's ID tells whether it had happened.
+func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *letter.Transition) (old *Accepted, err error) {
+	ctx = context.WithoutCancel(ctx)
+	for range commitTries {
+		err = in.store.Update(ctx, d.Owner.ID, func(tx mailstore.UpdateTx) (err error) {
+			old = nil
+			if _, err := tx.Letter(d.ID, mailstore.Sender); !errors.Is(err, mailstore.ErrNoLetter) {
+				return err // nil: an earlier try was committed after all
+			}
+			// Two sessions at once make one letter.
+			if old, err = in.repeated(tx, s); err != nil || old != nil {
+				return err
+			}
+			return letter.Apply(tx, t)
+		})
+		if !errors.Is(err, mailstore.ErrMaybeCommitted) {
+			break
+		}
+	}
+	return old, err
+}
+
+// unavailable gives failures of our own side their temporary refusal; the
+// cause stays in the chain for the log.
+func unavailable(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, mailstore.ErrQuota):
+		return errors.Join(policy.NewRefusal(policy.New(policy.Quota, policy.AnySize)), err)
+	case errors.Is(err, mailstore.ErrFull), errors.Is(err, body.ErrFull):
+		return errors.Join(policy.NewRefusal(policy.New(policy.StoreFull)), err)
+	}
+	return err
+}
+
+// journalRefusal writes down that a letter was refused, and why. A refusal
+// stands whether or not this can be written.
+func (in *Intake) journalRefusal(ctx context.Context, s *submission, r *policy.Refusal) {
+	codes := make([]string, len(r.Violations))
+	for i, v := range r.Violations {
+		codes[i] = string(v.Code)
+	}
+	entry := journal.NewEntry(s.at, journal.Rejected, journal.Details{
+		"reasons": strings.Join(codes, "\n"), "type": s.profile.Type, "sha256": hex.EncodeToString(s.msg.SHA256[:]),
+		"recipients": fmt.Sprint(len(s.env.Recipients)), "credential": s.env.Who.Name, "address": s.env.Who.Remote.String(),
+	})
+	err := in.store.Update(context.WithoutCancel(ctx), s.env.Who.Account.ID, func(tx mailstore.UpdateTx) error {
+		_, err := journal.Append(tx, entry)
+		return err
+	})
+	if err != nil {
+		in.log.Error("refusal not journalled", "account", s.env.Who.Account.ID, "err", err)
+	}
+}

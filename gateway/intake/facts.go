@@ -1,0 +1,205 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/emersion/go-msgauth/authres"
+
+	"gosbridge/gateway/message"
+	"gosbridge/policy"
+	"gosbridge/policy/registry"
+)
+
+// facts gathers what the rules look at. Its errors are internal; what is
+// wrong with the letter stands in the facts.
+func (in *Intake) facts(ctx context.Context, s *submission) (policy.Letter, error) {
+	name := in.classify(s)
+	profile, ok := s.book.Rules.Profile(name)
+	s.profile = profile
+	h := s.msg.Header
+	f := policy.Letter{
+		Type: name, At: s.at,
+		Assurance: string(s.env.Who.Assurance),
+		Subject:   h.Text("Subject"), SubjectCount: len(h.Values("Subject")), Reply: s.answers != "",
+		TextRunes: s.msg.BodyRunes(), TextBlank: blank(s.msg), HTML: s.msg.HasHTML(),
+		Bcc: blind(h, s.env.Recipients), Correspondent: s.answers,
+	}
+	f.Sender, _ = s.book.Registry.ByID(s.env.Who.Settings.Registry)
+	for _, r := range s.env.Recipients {
+		f.Recipients = append(f.Recipients, policy.Recipient{Address: r.Address, Entry: r.Entry})
+	}
+	f.Found = append(f.Found, s.choice.found...)
+	f.Found = append(f.Found, defects(s.msg)...)
+	f.Found = append(f.Found, in.forged(h)...)
+	f.Found = append(f.Found, from(h, s.env)...)
+	if !ok {
+		return f, nil // the rules say that there is no such type
+	}
+	if err := in.inspect(ctx, s, &f); err != nil {
+		return f, err
+	}
+	return f, in.verify(ctx, s, &f)
+}
+
+// blank reports whether a reader of the letter sees no text.
+func blank(m *message.Message) bool {
+	files := map[*message.Part]bool{}
+	for _, f := range m.Files() {
+		files[f] = true
+	}
+	var seen func(p *message.Part) bool
+	seen = func(p *message.Part) bool {
+		if files[p] {
+			return false
+		}
+		if strings.TrimSpace(p.Text) != "" {
+			return true
+		}
+		for _, c := range p.Children {
+			if seen(c) {
+				return true
+			}
+		}
+		return false
+	}
+	return m.Root == nil || !seen(m.Root)
+}
+
+// blind counts the recipients that no header field shows to the others.
+func blind(h message.Header, recipients []Recipient) int {
+	visible := map[string]bool{}
+	for _, name := range []string{"To", "Cc"} {
+		for _, a := range h.Addresses(name) {
+			visible[strings.ToLower(a.String())] = true
+		}
+	}
+	n := 0
+	for _, r := range recipients {
+		if !shown(visible, r) {
+			n++
+		}
+	}
+	return n
+}
+
+// shown reports whether a recipient is visible under the address that was
+// used or any other of their entry.
+func shown(visible map[string]bool, r Recipient) bool {
+	if visible[strings.ToLower(r.Address)] {
+		return true
+	}
+	for _, list := range [][]string{r.Entry.Addresses, r.Entry.Aliases} {
+		for _, a := range list {
+			if visible[strings.ToLower(a)] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// defectCodes are the defects for which a letter is refused: those on which
+// readers could disagree, and those beyond what we look into. The others are
+// tolerated; where they hide a file from its format's check, that refuses.
+var defectCodes = map[message.DefectKind]policy.Code{
+	message.BareCR:            policy.BareLineEnding,
+	message.BareLF:            policy.BareLineEnding,
+	message.NUL:               policy.NulOctet,
+	message.Truncated:         policy.Truncated,
+	message.TooDeep:           policy.TooDeep,
+	message.TooManyParts:      policy.TooManyParts,
+	message.HeaderTooLong:     policy.HeaderTooLong,
+	message.LineTooLong:       policy.LineTooLong,
+	message.MissingBoundary:   policy.Malformed,
+	message.EmptyMultipart:    policy.Malformed,
+	message.AmbiguousBoundary: policy.Malformed,
+	message.MalformedHeader:   policy.Malformed,
+	message.DuplicateField:    policy.Malformed,
+	message.MalformedEncoding: policy.Malformed,
+	message.UnknownEncoding:   policy.Malformed,
+}
+
+// defects are the violations of the mail's form, one of a code.
+func defects(m *message.Message) []policy.Violation {
+	var out []policy.Violation
+	seen := map[policy.Code]bool{}
+	for _, d := range m.Defects {
+		code, refused := defectCodes[d.Kind]
+		switch {
+		case !refused:
+		case code == policy.Malformed:
+			out = append(out, policy.New(code, d.Kind.String()))
+		case !seen[code]:
+			seen[code] = true
+			out = append(out, policy.New(code))
+		}
+	}
+	return out
+}
+
+// ours are the fields that only the gateway writes.
+var ours = []string{"X-Letter-Number", "X-Letter-State", "X-Letter-Receipt", "X-Letter-Evidence", "X-Letter-Ack-Until"}
+
+// forged finds fields that pretend to come from us (RFC 8601 §5 for those of
+// authentication).
+func (in *Intake) forged(h message.Header) []policy.Violation {
+	var out []policy.Violation
+	for _, name := range ours {
+		if h.Has(name) {
+			out = append(out, policy.New(policy.ForgedHeader, name))
+		}
+	}
+	for _, v := range h.Values("Authentication-Results") {
+		id, _, err := authres.Parse(v)
+		if err != nil { // unreadable to us, but a reader may find our name in it
+			id, _, _ = strings.Cut(v, ";")
+		}
+		if strings.EqualFold(strings.TrimSpace(id), in.hostname) {
+			out = append(out, policy.New(policy.ForgedHeader, "Authentication-Results"))
+		}
+	}
+	return out
+}
+
+// from checks that the letter says it is from an address of the account.
+func from(h message.Header, env Envelope) []policy.Violation {
+	switch len(h.Values("From")) {
+	case 0:
+		return []policy.Violation{policy.New(policy.FromMissing)}
+	case 1:
+	default: // RFC 5322 §3.6: one
+		return []policy.Violation{policy.New(policy.FromRepeated)}
+	}
+	list := h.Addresses("From")
+	if len(list) == 0 {
+		return []policy.Violation{policy.New(policy.FromMissing)}
+	}
+	var out []policy.Violation
+	for _, a := range append(list, h.Addresses("Sender")...) {
+		if !env.Who.Owns(a.String()) {
+			out = append(out, policy.New(policy.FromNotOwned, a.String()))
+		}
+	}
+	return out
+}
+
+// owns reports whether a certificate's party is the sender: by address, or by
+// the number of the organisation or person.
+func owns(env Envelope, entry registry.Entry, emails []string, numbers ...string) bool {
+	for _, e := range emails {
+		if env.Who.Owns(e) {
+			return true
+		}
+	}
+	for _, n := range numbers {
+		if n != "" && (n == entry.INN || n == entry.OGRN) {
+			return true
+		}
+	}
+	return false
+}
+
+// errNoParts says that the parser found no structure where there must be one.
+var errNoParts = errors.New("message without parts")

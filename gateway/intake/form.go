@@ -1,0 +1,88 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"gosbridge/certs"
+	"gosbridge/certs/smime"
+	"gosbridge/gateway/message"
+	"gosbridge/gateway/receipt"
+	"gosbridge/mailstore"
+	"gosbridge/policy"
+)
+
+// sentForm makes the form that goes out: the submitted one without Bcc, with
+// the organisation's signature around it where the gateway signs. The octets
+// of the body are those of the submission in every case.
+func (in *Intake) sentForm(ctx context.Context, s *submission, sign certs.DetachedSigner) (mailstore.Content, error) {
+	switch {
+	case sign != nil:
+		return in.signed(ctx, s, sign)
+	case s.msg.Header.Has("Bcc"):
+		return mailstore.Content{
+			Prefix: header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, true),
+			Body:   s.body, Offset: s.msg.HeaderSize, Length: s.msg.Size - s.msg.HeaderSize,
+		}, nil
+	}
+	return mailstore.Content{Body: s.body, Length: s.msg.Size}, nil
+}
+
+// header joins the fields that keep wants, as they were received.
+func header(h message.Header, keep func(message.Field) bool, end bool) []byte {
+	var b bytes.Buffer
+	for _, f := range h {
+		if keep(f) {
+			b.Write(f.Raw)
+		}
+	}
+	if end {
+		b.WriteString("\r\n")
+	}
+	return b.Bytes()
+}
+
+// signed wraps the submission's MIME entity, byte for byte, into a
+// multipart/signed: its Content fields and its body become the first part.
+func (in *Intake) signed(ctx context.Context, s *submission, signer certs.DetachedSigner) (_ mailstore.Content, err error) {
+	outer, entity := smime.Split(header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, false))
+	r, err := in.store.Bodies().Open(ctx, s.body, s.msg.HeaderSize)
+	if err != nil {
+		return mailstore.Content{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	form, err := smime.Compose(ctx, signer, io.MultiReader(bytes.NewReader(entity), r), s.at)
+	if errors.Is(err, certs.ErrSigner) {
+		return mailstore.Content{}, errors.Join(policy.NewRefusal(policy.New(policy.SignerUnavailable)), err)
+	}
+	if err != nil {
+		return mailstore.Content{}, err
+	}
+	prefix := append(append(outer, form.Prefix...), entity...)
+	return mailstore.Content{
+		Prefix: prefix, Body: s.body, Offset: s.msg.HeaderSize, Length: s.msg.Size - s.msg.HeaderSize, Suffix: form.Suffix,
+	}, nil
+}
+
+// digest is the SHA-256 and size of a form.
+func (in *Intake) digest(ctx context.Context, s *submission, c mailstore.Content) (_ receipt.Content, err error) {
+	submitted := receipt.Content{SHA256: s.msg.SHA256, Size: s.msg.Size}
+	if len(c.Prefix) == 0 && len(c.Suffix) == 0 {
+		return submitted, nil
+	}
+	r, err := c.Open(ctx, in.store.Bodies(), 0)
+	if err != nil {
+		return receipt.Content{}, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	if err != nil {
+		return receipt.Content{}, fmt.Errorf("digest of sent form: %w", err)
+	}
+	return receipt.Content{SHA256: receipt.Digest(h.Sum(nil)), Size: n}, nil
+}

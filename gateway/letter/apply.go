@@ -1,0 +1,181 @@
+package letter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"gosbridge/gateway/journal"
+	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
+)
+
+// ErrStale says that the letter moved on since the transition was prepared:
+// prepare it again.
+var ErrStale = errors.New("letter moved on")
+
+// Transition is what events do to one letter in one account, prepared with its
+// evidence on the letter as it was. It is applied once or thrown away.
+type Transition struct {
+	record   mailstore.Letter // as it will be; Version is what it was built on
+	journal  []journal.Entry
+	evidence []mailstore.Evidence
+	mails    []filed
+	items    []mailstore.Item
+	bodies   []body.Ref
+	shown    State // what the status keywords will say
+	held     bool
+}
+
+// filed is a mail for one of the account's own mailboxes.
+type filed struct {
+	role    mailstore.Role
+	message mailstore.NewMessage
+}
+
+// Empty reports whether the events changed nothing.
+func (t *Transition) Empty() bool { return len(t.journal) == 0 }
+
+// Discard removes the bodies of a transition that was not applied.
+func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
+	var errs []error
+	for _, ref := range t.bodies {
+		errs = append(errs, bodies.Discard(ctx, ref))
+	}
+	return errors.Join(errs...)
+}
+
+// Apply writes a transition: record, evidence, journal, receipts, status
+// keywords and queue items. ErrStale, before anything is written, when the
+// letter is no longer as it was. It is pure on tx.
+func Apply(tx mailstore.UpdateTx, t *Transition) error {
+	if t.Empty() {
+		return nil
+	}
+	if err := tx.PutLetter(t.record); errors.Is(err, mailstore.ErrConflict) {
+		return fmt.Errorf("letter %s: %w", t.record.Number, ErrStale)
+	} else if err != nil {
+		return fmt.Errorf("letter %s: %w", t.record.Number, err)
+	}
+	for _, ev := range t.evidence {
+		if err := tx.PutEvidence(ev); err != nil {
+			return fmt.Errorf("letter %s: %w", t.record.Number, err)
+		}
+	}
+	for _, e := range t.journal {
+		if _, err := journal.Append(tx, e); err != nil {
+			return fmt.Errorf("letter %s: %w", t.record.Number, err)
+		}
+	}
+	for _, m := range t.mails {
+		if err := file(tx, m); err != nil {
+			return fmt.Errorf("letter %s: %w", t.record.Number, err)
+		}
+	}
+	for _, it := range t.items {
+		if err := tx.Enqueue(it); err != nil {
+			return fmt.Errorf("letter %s: %w", t.record.Number, err)
+		}
+	}
+	return show(tx, t.record.ID, keywords(t.shown, t.held))
+}
+
+// file appends a mail to the mailbox with a role; an account without that
+// mailbox gets it in INBOX.
+func file(tx mailstore.UpdateTx, m filed) error {
+	box, err := tx.MailboxByRole(m.role)
+	if errors.Is(err, mailstore.ErrNoMailbox) {
+		box, err = tx.MailboxByName("INBOX")
+	}
+	if err != nil {
+		return fmt.Errorf("file mail: %w", err)
+	}
+	if _, err := tx.Append(box.ID, m.message); err != nil {
+		return fmt.Errorf("file mail in %s: %w", m.role, err)
+	}
+	return nil
+}
+
+// keywordPrefix starts every keyword that belongs to letters.
+const keywordPrefix = "Letter-"
+
+// KeywordAwaiting marks a received letter that waits for an acknowledgement.
+const KeywordAwaiting = keywordPrefix + "Awaiting"
+
+// statusKeywords are the keywords of the states, of which one letter shows
+// those of its present state only.
+var statusKeywords = []string{
+	keywordPrefix + "Accepted", keywordPrefix + "Held", keywordPrefix + "Sent", keywordPrefix + "Delivered",
+	keywordPrefix + "Opened", keywordPrefix + "Undeliverable", keywordPrefix + "Recalled",
+}
+
+// Owns reports whether a keyword belongs to letters, so that a client may
+// neither set nor clear it.
+func Owns(keyword string) bool {
+	return len(keyword) > len(keywordPrefix) && strings.EqualFold(keyword[:len(keywordPrefix)], keywordPrefix)
+}
+
+// keywords are those of a state.
+func keywords(s State, held bool) []string {
+	switch {
+	case s == Accepted && held:
+		return []string{keywordPrefix + "Accepted", keywordPrefix + "Held"}
+	case s == Accepted, s == Processing:
+		return []string{keywordPrefix + "Accepted"}
+	}
+	name := string(s)
+	return []string{keywordPrefix + strings.ToUpper(name[:1]) + name[1:]}
+}
+
+// show sets the status keywords on every row of the account that shows the
+// letter.
+func show(tx mailstore.UpdateTx, letter mailstore.ID, want []string) error {
+	rows, err := tx.ByLetter(letter)
+	if err != nil {
+		return fmt.Errorf("rows of letter: %w", err)
+	}
+	boxes := map[mailstore.MailboxID]mailstore.UIDSet{}
+	var order []mailstore.MailboxID
+	for _, row := range rows {
+		set, ok := boxes[row.Mailbox]
+		if !ok {
+			order = append(order, row.Mailbox)
+		}
+		set.AddNum(row.UID)
+		boxes[row.Mailbox] = set
+	}
+	var drop []string
+	for _, k := range statusKeywords {
+		if !containsFold(want, k) {
+			drop = append(drop, k)
+		}
+	}
+	for _, box := range order {
+		for _, change := range []mailstore.FlagChange{
+			{Op: mailstore.FlagsRemove, Keywords: drop}, {Op: mailstore.FlagsAdd, Keywords: want},
+		} {
+			if _, err := tx.SetFlags(box, boxes[box], change); err != nil {
+				return fmt.Errorf("status keywords: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func containsFold(list []string, s string) bool {
+	for _, have := range list {
+		if strings.EqualFold(have, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// derive names what follows from a letter, so that a repetition has the same
+// ID (RFC 9562 §5.5).
+func derive(letter mailstore.ID, what string) mailstore.ID {
+	return uuid.NewSHA1(letter, []byte(what))
+}

@@ -1,0 +1,134 @@
+package letter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gosbridge/gateway/journal"
+	"gosbridge/gateway/message"
+	"gosbridge/mailstore"
+)
+
+// Arrival is a letter prepared for a recipient's mailbox: the delivered form
+// and what their account keeps of it.
+type Arrival struct {
+	Account mailstore.ID
+	Index   int       // of the recipient
+	At      time.Time // of delivery
+	record  mailstore.Letter
+	message mailstore.NewMessage
+	journal journal.Entry
+}
+
+// ArrivalID is the EmailID of the delivered form of a letter in an account.
+func ArrivalID(letter, account mailstore.ID) mailstore.ID {
+	return derive(letter, "arrival/"+account.String())
+}
+
+// Arrive prepares the delivery of a letter's sent form to one recipient:
+// the gateway's header prefix goes before it.
+func (o *Office) Arrive(ctx context.Context, rec mailstore.Letter, sender mailstore.ID, out Outgoing, sent mailstore.Content, index int, at time.Time) (Arrival, error) {
+	r := out.Recipients[index]
+	prefix := deliveryHeader(rec, out, at)
+	delivered := sent
+	delivered.Prefix = append(prefix, sent.Prefix...)
+	summary, err := o.index(ctx, delivered)
+	if err != nil {
+		return Arrival{}, fmt.Errorf("letter %s: %w", rec.Number, err)
+	}
+	data, err := encode(Incoming{
+		Format: recordFormat, Facts: out.Facts, Sender: sender, Recipient: index, Subject: out.Subject, Correspondent: out.Registry,
+		State: Delivered, Steps: []Step{{State: Delivered, At: at}},
+	})
+	if err != nil {
+		return Arrival{}, err
+	}
+	msg := mailstore.NewMessage{
+		EmailID: ArrivalID(rec.ID, r.Account), LetterID: rec.ID, Received: at, Summary: summary, Content: delivered,
+	}
+	if !out.Term.IsZero() {
+		msg.Keywords = []string{KeywordAwaiting}
+	}
+	return Arrival{
+		Account: r.Account, Index: index, At: at, message: msg,
+		record: mailstore.Letter{
+			ID: rec.ID, Role: mailstore.Recipient, Number: rec.Number, Type: rec.Type, State: string(Delivered),
+			At: at, Data: data, Keys: Keys(rec.Number, out.Facts.Letter.MessageID),
+		},
+		journal: journal.NewEntry(at, journal.Received, journal.Details{
+			"letter": rec.ID.String(), "number": rec.Number, "type": rec.Type,
+			"counterpart": out.Facts.Sender.Address, "sha256": out.Facts.Submitted.SHA256.String(),
+		}),
+	}, nil
+}
+
+// index makes the summary of a form.
+func (o *Office) index(ctx context.Context, c mailstore.Content) (summary []byte, err error) {
+	r, err := c.Open(ctx, o.store.Bodies(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return message.Index(r, message.Limits{})
+}
+
+// deliveryHeader is the prefix of the delivered form. RFC 5321 §4.4 wants the
+// return path and a trace field at final delivery; the trace names no client.
+func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", out.Facts.Sender.Address)
+	fmt.Fprintf(&b, "Received: by gosbridge id %s; %s\r\n", rec.ID, at.UTC().Format(time.RFC1123Z))
+	b.Write(Header(rec.Number, rec.Type))
+	if !out.Term.IsZero() {
+		b.Write(AckUntil(TermEnd(at, out.Term)))
+	}
+	return b.Bytes()
+}
+
+// Receive writes an arrival into the recipient's account: the INBOX copy, the
+// record and the journal. A letter that is there already is left alone. It is
+// pure on tx.
+func Receive(tx mailstore.UpdateTx, a Arrival) error {
+	if _, err := tx.Letter(a.record.ID, mailstore.Recipient); err == nil {
+		return nil
+	} else if !errors.Is(err, mailstore.ErrNoLetter) {
+		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	inbox, err := tx.MailboxByName("INBOX")
+	if err != nil {
+		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	if _, err := tx.Append(inbox.ID, a.message); err != nil {
+		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	if err := tx.PutLetter(a.record); err != nil {
+		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	if _, err := journal.Append(tx, a.journal); err != nil {
+		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	return nil
+}
+
+// Keys are what a record is found by: number, Message-ID if it has one, others.
+func Keys(number, messageID string, others ...string) []string {
+	keys := append([]string{NumberKey(number)}, others...)
+	if messageID != "" {
+		keys = append(keys, MessageIDKey(messageID))
+	}
+	return keys
+}
+
+// NumberKey, MessageIDKey and SubmissionKey are the keys that letter records
+// are found by.
+func NumberKey(number string) string { return "number:" + number }
+
+// MessageIDKey finds letters by Message-ID, angle brackets included.
+func MessageIDKey(id string) string { return "message-id:" + id }
+
+// SubmissionKey finds the letter that the same octets in the same envelope
+// have become.
+func SubmissionKey(digest string) string { return "submission:" + digest }

@@ -1,0 +1,103 @@
+package letter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gosbridge/gateway/message"
+	"gosbridge/gateway/receipt"
+	"gosbridge/mailstore"
+)
+
+// Options are what an Office works with.
+type Options struct {
+	Store  mailstore.Store
+	Maker  *receipt.Maker
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Office prepares transitions: it builds and signs their evidence and
+// receipts. Safe for concurrent use.
+type Office struct {
+	store mailstore.Store
+	maker *receipt.Maker
+	now   func() time.Time
+	log   *slog.Logger
+}
+
+// NewOffice returns an office over a store.
+func NewOffice(o Options) *Office {
+	return &Office{store: o.Store, maker: o.Maker, now: o.Now, log: o.Logger}
+}
+
+// Change is one event for one recipient of a letter.
+type Change struct {
+	Recipient int // index in Outgoing.Recipients
+	Event     Event
+	At        time.Time
+	Reason    receipt.Reason // of a failure
+}
+
+// MaxChanges is how many changes one transition takes, so that the Update of
+// a letter to many stays short.
+const MaxChanges = 100
+
+// Prepare builds the transition that changes make to a letter that the
+// account sent. Changes that say nothing new are left out; the transition may
+// be Empty. Signing happens here, outside of any transaction.
+func (o *Office) Prepare(ctx context.Context, account, id mailstore.ID, changes []Change) (*Transition, error) {
+	var rec mailstore.Letter
+	var owner mailstore.Account
+	err := o.store.View(ctx, account, func(tx mailstore.Tx) (err error) {
+		if rec, err = tx.Letter(id, mailstore.Sender); err != nil {
+			return err
+		}
+		owner, err = tx.Account()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare letter %s: %w", id, err)
+	}
+	out, err := DecodeOutgoing(rec)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{office: o, ctx: ctx, rec: rec, out: out, owner: owner, t: &Transition{}}
+	for _, c := range changes {
+		if err := b.change(c); err != nil {
+			b.abandon()
+			return nil, fmt.Errorf("prepare letter %s: %w", rec.Number, err)
+		}
+	}
+	if err := b.finish(); err != nil {
+		b.abandon()
+		return nil, fmt.Errorf("prepare letter %s: %w", rec.Number, err)
+	}
+	return b.t, nil
+}
+
+// mail makes a receipt into a message that can be appended. Its body is
+// sealed but not named by any commit yet.
+func (o *Office) mail(ctx context.Context, s receipt.Sealed, to receipt.Mailing) (mailstore.NewMessage, error) {
+	octets, err := o.maker.Mail(ctx, s, to)
+	if err != nil {
+		return mailstore.NewMessage{}, err
+	}
+	return storeMail(ctx, o.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
+}
+
+// storeMail seals a mail of our own making.
+func storeMail(ctx context.Context, store mailstore.Store, id mailstore.ID, octets []byte, at time.Time) (mailstore.NewMessage, error) {
+	parser := message.NewParser(message.Limits{})
+	ref, err := store.Bodies().Put(ctx, teeBytes(octets, parser))
+	if err != nil {
+		return mailstore.NewMessage{}, fmt.Errorf("store mail: %w", err)
+	}
+	return mailstore.NewMessage{
+		EmailID: id, Received: at, Summary: parser.Close().Summary(),
+		Content: mailstore.Content{Body: ref, Length: ref.Size},
+	}, nil
+}

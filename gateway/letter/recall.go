@@ -1,0 +1,167 @@
+package letter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gosbridge/gateway/journal"
+	"gosbridge/mailstore"
+)
+
+// ErrTooLate says that a letter can no longer be taken back.
+var ErrTooLate = errors.New("too late to recall")
+
+// Recalled is the answer to Recall.
+type RecallResult struct {
+	Number string
+	// Pending says that the letter was handed over already: whether it comes
+	// back is decided where it lies, by whether it was opened.
+	Pending bool
+}
+
+// Recall takes a letter back for its sender. A letter that is held is
+// cancelled at once; one that was dispatched is asked back from every
+// recipient who has not opened it. ErrTooLate after the recall time, or when
+// the letter is on its way this moment.
+func (o *Office) Recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {
+	for {
+		res, err := o.recall(ctx, account, id)
+		if !errors.Is(err, ErrStale) {
+			return res, err
+		}
+	}
+}
+
+func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {
+	rec, out, err := o.outgoing(ctx, account, id)
+	if err != nil {
+		return RecallResult{}, err
+	}
+	res := RecallResult{Number: rec.Number}
+	now := o.now().UTC()
+	if out.Recall.IsZero() || !now.Before(out.Recall) || out.State().Final() {
+		return res, fmt.Errorf("letter %s: %w: %s", rec.Number, ErrTooLate, sinceWhen(out))
+	}
+	if out.State() == Accepted {
+		if err := o.cancel(ctx, account, id, out, now); err == nil || !errors.Is(err, ErrTooLate) {
+			return res, err
+		}
+		if !out.Hold.IsZero() {
+			return res, fmt.Errorf("letter %s: %w: it is being delivered", rec.Number, ErrTooLate)
+		}
+	}
+	res.Pending = true
+	return res, o.askBack(ctx, account, rec, out, now)
+}
+
+// outgoing reads the sender's record.
+func (o *Office) outgoing(ctx context.Context, account, id mailstore.ID) (rec mailstore.Letter, out Outgoing, err error) {
+	err = o.store.View(ctx, account, func(tx mailstore.Tx) error {
+		rec, err = tx.Letter(id, mailstore.Sender)
+		return err
+	})
+	if err != nil {
+		return rec, out, fmt.Errorf("letter %s: %w", id, err)
+	}
+	out, err = DecodeOutgoing(rec)
+	return rec, out, err
+}
+
+// cancel takes back a letter that was not dispatched. The queue decides: an
+// item that a worker has leased is gone.
+func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, now time.Time) error {
+	changes := make([]Change, len(out.Recipients))
+	for i := range changes {
+		changes[i] = Change{Recipient: i, Event: EventRecall, At: now}
+	}
+	t, err := o.Prepare(ctx, account, id, changes)
+	if err != nil {
+		return err
+	}
+	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		err := tx.Cancel(out.Dispatch)
+		if errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem) {
+			return fmt.Errorf("%w: dispatched", ErrTooLate)
+		}
+		if err != nil {
+			return err
+		}
+		return Apply(tx, t)
+	})
+	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
+		return errors.Join(err, t.Discard(context.WithoutCancel(ctx), o.store.Bodies()))
+	}
+	return err
+}
+
+// askBack sends a notice to every recipient who may still give the letter
+// back.
+func (o *Office) askBack(ctx context.Context, account mailstore.ID, rec mailstore.Letter, out Outgoing, now time.Time) error {
+	var asked []mailstore.Item
+	for i, r := range out.Recipients {
+		if r.State.Final() {
+			continue
+		}
+		it, err := newNotice(rec.ID, r.Account, noticeWithdraw, i, now)
+		if err != nil {
+			return err
+		}
+		asked = append(asked, it)
+	}
+	entry := journal.NewEntry(now, journal.RecallAsked, journal.Details{"letter": rec.ID.String(), "number": rec.Number})
+	err := o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		if _, err := journal.Append(tx, entry); err != nil {
+			return err
+		}
+		for _, it := range asked {
+			if err := tx.Enqueue(it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recall letter %s: %w", rec.Number, err)
+	}
+	return nil
+}
+
+// sinceWhen tells why it is too late.
+func sinceWhen(out Outgoing) string {
+	if out.Recall.IsZero() {
+		return "it was sent without recall"
+	}
+	if s := out.State(); s.Final() {
+		return "it is " + string(s)
+	}
+	return "since " + out.Recall.In(Moscow).Format("15:04:05 MST")
+}
+
+// Find returns the account and record of a letter that was sent under a
+// number, ErrNoLetter when there is none. It looks through all accounts.
+func Find(ctx context.Context, store mailstore.Store, number string) (mailstore.Account, mailstore.Letter, error) {
+	for account, err := range store.Directory().Accounts(ctx) {
+		if err != nil {
+			return account, mailstore.Letter{}, fmt.Errorf("find letter %s: %w", number, err)
+		}
+		var found *mailstore.Letter
+		err := store.View(ctx, account.ID, func(tx mailstore.Tx) error {
+			for rec, err := range tx.Letters(mailstore.LetterFilter{Role: mailstore.Sender, Key: NumberKey(number), Limit: 1}) {
+				if err != nil {
+					return err
+				}
+				found = &rec
+			}
+			return nil
+		})
+		if err != nil {
+			return account, mailstore.Letter{}, fmt.Errorf("find letter %s: %w", number, err)
+		}
+		if found != nil {
+			return account, *found, nil
+		}
+	}
+	return mailstore.Account{}, mailstore.Letter{}, fmt.Errorf("letter %s: %w", number, mailstore.ErrNoLetter)
+}

@@ -1,0 +1,135 @@
+package letter
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gosbridge/gateway/receipt"
+	"gosbridge/mailstore"
+	"gosbridge/policy"
+)
+
+// HeaderLimit is the size up to which a letter's header is kept in its record,
+// in octets.
+const HeaderLimit = 8 << 10
+
+// recordFormat is the version of the JSON in letter records.
+const recordFormat = 1
+
+// Step is one state that was reached.
+type Step struct {
+	State State     `json:"state"`
+	At    time.Time `json:"at"`
+	// Inferred marks a step that was not seen but follows from a later one.
+	Inferred bool `json:"inferred,omitempty"`
+}
+
+// Recipient is one recipient of a letter and how far it is with them.
+type Recipient struct {
+	Party    receipt.Recipient `json:"party"`
+	Account  mailstore.ID      `json:"account"`
+	Blind    bool              `json:"blind,omitempty"`
+	Notify   []string          `json:"notify,omitempty"`
+	Original string            `json:"original,omitempty"`
+	State    State             `json:"state"`
+	Steps    []Step            `json:"steps"`
+	Reason   string            `json:"reason,omitempty"` // of a failure
+}
+
+// Outgoing is what the sender's account keeps of a letter.
+type Outgoing struct {
+	Format int `json:"format"`
+	// Facts are the parts of every evidence of this letter: parties, digests,
+	// files, profile.
+	Facts      receipt.Evidence `json:"facts"`
+	Subject    string           `json:"subject"`
+	Registry   string           `json:"registry"` // id of the sender's entry
+	References []string         `json:"references,omitempty"`
+	Recipients []Recipient      `json:"recipients"`
+	Accepted   time.Time        `json:"accepted"`
+	// Hold is when a letter that is held goes out; zero when it was
+	// dispatched at once.
+	Hold time.Time `json:"hold,omitzero"`
+	// Recall is until when the sender may take it back; zero: never.
+	Recall   time.Time      `json:"recall,omitzero"`
+	Dispatch mailstore.ID   `json:"dispatch"` // the queue item
+	Last     mailstore.Hash `json:"last"`     // SHA-256 of the last evidence
+	Depth    receipt.Depth  `json:"depth"`
+	Language string         `json:"language"`
+	Handover bool           `json:"handover"` // the profile has evidence of opening
+	Term     policy.Period  `json:"term,omitzero"`
+	// Header is the letter's header as it was sent, for the third part of
+	// receipts (RFC 6522 §3); at most HeaderLimit octets, else empty.
+	Header []byte `json:"header,omitempty"`
+}
+
+// State is that of the least advanced recipient.
+func (o Outgoing) State() State {
+	least := Opened
+	for i, r := range o.Recipients {
+		if i == 0 || rank[r.State] < rank[least] {
+			least = r.State
+		}
+	}
+	return least
+}
+
+// Held reports whether the letter waits for its recall time to end.
+func (o Outgoing) Held() bool { return o.State() == Accepted && !o.Hold.IsZero() }
+
+// Incoming is what a recipient's account keeps of a letter.
+type Incoming struct {
+	Format    int              `json:"format"`
+	Facts     receipt.Evidence `json:"facts"`
+	Sender    mailstore.ID     `json:"sender"`    // account
+	Recipient int              `json:"recipient"` // index in Outgoing.Recipients
+	Subject   string           `json:"subject"`
+	// Correspondent is the registry id of the sender.
+	Correspondent string `json:"correspondent"`
+	State         State  `json:"state"`
+	Steps         []Step `json:"steps"`
+}
+
+func encode(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode letter record: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeOutgoing reads the Data of a sender's record.
+func DecodeOutgoing(rec mailstore.Letter) (Outgoing, error) {
+	var o Outgoing
+	if err := decode(rec, mailstore.Sender, &o); err != nil {
+		return o, err
+	}
+	return o, checkFormat(rec, o.Format)
+}
+
+// DecodeIncoming reads the Data of a recipient's record.
+func DecodeIncoming(rec mailstore.Letter) (Incoming, error) {
+	var in Incoming
+	if err := decode(rec, mailstore.Recipient, &in); err != nil {
+		return in, err
+	}
+	return in, checkFormat(rec, in.Format)
+}
+
+func decode(rec mailstore.Letter, role mailstore.LetterRole, into any) error {
+	if rec.Role != role {
+		return fmt.Errorf("letter %s: %w: role %d", rec.Number, mailstore.ErrDamaged, rec.Role)
+	}
+	if err := json.Unmarshal(rec.Data, into); err != nil {
+		return fmt.Errorf("letter %s: %w: %w", rec.Number, mailstore.ErrDamaged, err)
+	}
+	return nil
+}
+
+func checkFormat(rec mailstore.Letter, format int) error {
+	if format != recordFormat {
+		return fmt.Errorf("letter %s: record format %d: %w", rec.Number, format, mailstore.ErrVersion)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package letter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gosbridge/gateway/journal"
+	"gosbridge/gateway/worker"
+	"gosbridge/mailstore"
+)
+
+// retryAfter is when a notice that could not be worked on is tried again.
+const retryAfter = 5 * time.Second
+
+// Run works on the notices between the two sides of letters until ctx ends.
+func (o *Office) Run(ctx context.Context, owner string) error {
+	return worker.Worker{
+		Queue: o.store.Queue(), Class: Class, Owner: owner, Now: o.now, Logger: o.log, Handle: o.work,
+	}.Run(ctx)
+}
+
+// work takes the notices of a batch one after the other: notices of one
+// account are rarely more than one, and each is one Update.
+func (o *Office) work(ctx context.Context, items []mailstore.Item) {
+	for _, it := range items {
+		err := o.notice(ctx, it)
+		for errors.Is(err, ErrStale) {
+			err = o.notice(ctx, it)
+		}
+		if err == nil || errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem) {
+			continue // done, or somebody else's by now
+		}
+		o.log.Error("notice failed", "account", it.Account, "letter", it.Letter, "item", it.ID, "err", err)
+		o.later(ctx, it, retryAfter)
+	}
+}
+
+// later gives an item back.
+func (o *Office) later(ctx context.Context, it mailstore.Item, wait time.Duration) {
+	err := o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		return tx.Retry(it, o.now().Add(wait))
+	})
+	if err != nil {
+		o.log.Error("notice not given back", "account", it.Account, "item", it.ID, "err", err)
+	}
+}
+
+// notice works on one item.
+func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
+	n, err := decodeNotice(it)
+	if err != nil {
+		return err
+	}
+	switch n.Kind {
+	case noticeOpened:
+		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventOpen, At: n.At})
+	case noticeWithdrawn:
+		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventWithdraw, At: n.At})
+	case noticeCopy:
+		return o.fileCopy(ctx, it, n)
+	case noticeWithdraw:
+		return o.withdraw(ctx, it, n)
+	case noticeTooLate:
+		return o.tooLate(ctx, it, n)
+	}
+	return fmt.Errorf("notice %s: %w: kind %q", it.ID, mailstore.ErrVersion, n.Kind)
+}
+
+// event applies what the other side told.
+func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
+	t, err := o.Prepare(ctx, it.Account, it.Letter, []Change{c})
+	if err != nil {
+		return err
+	}
+	err = o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		if err := Apply(tx, t); err != nil {
+			return err
+		}
+		return tx.Complete(it)
+	})
+	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
+		return errors.Join(err, t.Discard(ctx, o.store.Bodies()))
+	}
+	return err
+}
+
+// fileCopy files a receipt that the other side's account sent along.
+func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) error {
+	if n.Mail == nil || len(it.Bodies) != 1 {
+		return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+	}
+	m := filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
+		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
+		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length},
+	}}
+	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		if err := file(tx, m); err != nil {
+			return err
+		}
+		return tx.Complete(it)
+	})
+}
+
+// withdraw takes an unopened letter out of the recipient's mailboxes. Here,
+// where the message lies, it is decided whether the sender or the reader was
+// first.
+func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) error {
+	at := o.now().UTC()
+	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		rec, err := tx.Letter(it.Letter, mailstore.Recipient)
+		if errors.Is(err, mailstore.ErrNoLetter) {
+			return tx.Retry(it, at.Add(retryAfter)) // not there yet
+		}
+		if err != nil {
+			return err
+		}
+		in, err := DecodeIncoming(rec)
+		if err != nil {
+			return err
+		}
+		kind := noticeTooLate
+		if in.State == Delivered {
+			kind = noticeWithdrawn
+			if err := takeOut(tx, &rec, in, at); err != nil {
+				return err
+			}
+		}
+		answer, err := newNotice(rec.ID, in.Sender, kind, n.Recipient, at)
+		if err != nil {
+			return err
+		}
+		if err := tx.Enqueue(answer); err != nil {
+			return err
+		}
+		return tx.Complete(it)
+	})
+}
+
+// takeOut expunges every row that shows the received letter and records it.
+func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, at time.Time) error {
+	account, err := tx.Account()
+	if err != nil {
+		return err
+	}
+	rows, err := tx.ByEmailID(ArrivalID(rec.ID, account.ID))
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		set := mailstore.UIDSet{}
+		set.AddNum(row.UID)
+		if _, err := tx.Expunge(row.Mailbox, set, false); err != nil {
+			return err
+		}
+	}
+	in.State = Recalled
+	in.Steps = append(in.Steps, Step{State: Recalled, At: at})
+	data, err := encode(in)
+	if err != nil {
+		return err
+	}
+	rec.Data, rec.State, rec.Keys = data, string(Recalled), nil
+	if err := tx.PutLetter(*rec); err != nil {
+		return err
+	}
+	_, err = journal.Append(tx, journal.NewEntry(at, journal.Recalled, journal.Details{
+		"letter": rec.ID.String(), "number": rec.Number, "counterpart": in.Facts.Sender.Address,
+	}))
+	return err
+}
+
+// tooLate records that a recipient had opened the letter before it could be
+// taken back.
+func (o *Office) tooLate(ctx context.Context, it mailstore.Item, n notice) error {
+	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
+		_, err := journal.Append(tx, journal.NewEntry(n.At, journal.TooLate, journal.Details{
+			"letter": it.Letter.String(), "recipient": fmt.Sprint(n.Recipient),
+		}))
+		if err != nil {
+			return err
+		}
+		return tx.Complete(it)
+	})
+}

@@ -1,0 +1,112 @@
+// Package worker takes queue items of one class and hands them to whoever
+// works on them, in batches: the loop that packages delivery and letter share.
+//
+// It owns leasing, renewal and waiting. What an item means, and whether it is
+// completed or given back, is the handler's, in an Update of its own.
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gosbridge/mailstore"
+)
+
+const (
+	// Batch is how many items are leased at once.
+	Batch = 64
+	// lease is how long a batch may take before it is renewed or, after a
+	// crash, taken by somebody else.
+	lease = 2 * time.Minute
+	// pause is how long to wait after the store failed.
+	pause = time.Second
+	// nap bounds how long a worker sleeps, so that a lost hint or a clock that
+	// jumped costs no more than this.
+	nap = time.Minute
+)
+
+// Handler works on leased items. It completes or retries each item in the
+// Update that does its work; an item it leaves alone comes back when its lease
+// ends. Items belong to any number of accounts.
+type Handler func(ctx context.Context, items []mailstore.Item)
+
+// Worker leases the items of one class.
+type Worker struct {
+	Queue  mailstore.Queue
+	Class  string
+	Owner  string // of the leases; unique to this process
+	Handle Handler
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Run works until ctx ends, and returns when the batch in hand is done.
+func (w Worker) Run(ctx context.Context) error {
+	wake := w.Queue.Wake(w.Class)
+	for ctx.Err() == nil {
+		items, err := w.Queue.Lease(ctx, w.Class, w.Owner, Batch, lease)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			w.Logger.Error("lease failed", "class", w.Class, "err", err)
+			sleep(ctx, pause, nil)
+		case len(items) > 0:
+			w.work(context.WithoutCancel(ctx), items)
+		default:
+			sleep(ctx, w.idle(ctx), wake)
+		}
+	}
+	return nil
+}
+
+// work hands a batch over and renews its lease meanwhile.
+func (w Worker) work(ctx context.Context, items []mailstore.Item) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Handle(ctx, items)
+	}()
+	tick := time.NewTicker(lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+			// Items that the handler has completed meanwhile are no longer
+			// there to renew; the others' tokens decide in their Update.
+			err := w.Queue.Renew(ctx, items, lease)
+			if err != nil && !errors.Is(err, mailstore.ErrLeased) && !errors.Is(err, mailstore.ErrNoItem) {
+				w.Logger.Warn("lease not renewed", "class", w.Class, "err", err)
+			}
+		}
+	}
+}
+
+// idle is how long nothing will be due.
+func (w Worker) idle(ctx context.Context) time.Duration {
+	at, ok, err := w.Queue.Next(ctx, w.Class)
+	if err != nil {
+		return pause
+	}
+	if !ok {
+		return nap
+	}
+	return min(max(at.Sub(w.Now()), 0), nap)
+}
+
+// sleep waits for d, a hint, or the end.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+}
