@@ -17,7 +17,7 @@ var clearBuffers = sync.Pool{New: func() any { return new([SegmentSize + 1]byte)
 
 // reader yields the clear text of a body and holds one segment of it.
 type reader struct {
-	ctx    context.Context // nil: never ends
+	ctx    context.Context // of Open: ends the reads too
 	sealer *sealer
 	size   int64
 	next   int64 // segment to fetch next
@@ -54,8 +54,8 @@ func (r *reader) fill() error {
 		r.release()
 		return r.err
 	}
-	if r.ctx != nil && r.ctx.Err() != nil {
-		return r.ctx.Err()
+	if err := r.ctx.Err(); err != nil {
+		return err
 	}
 	if r.buf == nil {
 		r.buf = clearBuffers.Get().(*[SegmentSize + 1]byte)

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -99,7 +100,7 @@ func OpenSealed(ref Ref, sealed []byte, offset int64) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("open body %s: %d octets sealed, want %d: %w",
 			ref.Name, len(sealed), SealedSize(ref.Size), ErrDamaged)
 	}
-	return newReader(nil, ref, offset, fetch)
+	return newReader(context.Background(), ref, offset, fetch)
 }
 
 func checkRange(ref Ref, offset int64) error {
