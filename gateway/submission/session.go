@@ -163,6 +163,7 @@ func (s *session) Data(io.Reader) error {
 	result, err := s.server.intake.Accept(s.conn.port.work, s.envelope, octets)
 	tooLarge := errors.Is(octets.err, errTooLarge)
 	whole := octets.drain()
+	tooLarge = tooLarge || errors.Is(octets.err, errTooLarge)
 	if whole {
 		s.conn.end()
 	} else {
