@@ -17,7 +17,8 @@ const (
 // repeats it.
 func (s *scan) pdf(f *Facts) {
 	f.Format = PDF
-	head := bytes.TrimLeft(s.read(0, 1024), "\xef\xbb\xbf \t\r\n")
+	first := s.read(0, 1024)
+	head := bytes.TrimLeft(first, "\xef\xbb\xbf \t\r\n")
 	if len(head) < 8 || head[5] < '1' || head[5] > '2' || head[6] != '.' || head[7] < '0' || head[7] > '9' {
 		f.add(Damaged, DetailHeader, "")
 		return
@@ -38,6 +39,9 @@ func (s *scan) pdf(f *Facts) {
 		return
 	}
 	dict, problem := s.pdfTrailer(offset)
+	if before := int64(len(first) - len(head)); problem == DetailReference && before > 0 {
+		dict, problem = s.pdfTrailer(offset + before) // some count from the header
+	}
 	if problem != DetailNone {
 		f.add(Damaged, problem, "")
 		return
