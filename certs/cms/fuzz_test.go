@@ -3,6 +3,7 @@ package cms
 import (
 	"bytes"
 	"context"
+	"crypto/elliptic"
 	"errors"
 	"io"
 	"path/filepath"
@@ -25,6 +26,11 @@ func FuzzVerify(f *testing.F) {
 			}
 		}
 	}
+	opaque, err := io.ReadAll(opaqueOf(f, signerWith(f, ecKey(f, elliptic.P256())), 4096)())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(opaque)
 	f.Add([]byte("\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01\x31\x00"))
 	verifier := NewVerifier(foreignTrust(f), certs.Signing)
 	f.Fuzz(func(t *testing.T, data []byte) {

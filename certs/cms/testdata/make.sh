@@ -130,6 +130,21 @@ openssl smime -sign -binary -in content.eml -signer rsa.pem -inkey rsa.key -cert
 openssl crl2pkcs7 -nocrl -certfile p256.pem -outform DER -out "$here/certs-only.p7m"
 cp content.eml root.pem other.pem "$here/"
 
+# Whole mails, for the tests of package smime.
+mails="$here/../../smime/testdata"
+mkdir -p "$mails"
+mail() { # OUT key options
+	out=$1 key=$2; shift 2
+	# As it travels: openssl ends the lines of base64 with LF alone.
+	openssl cms -sign -in text -crlfeol -text -signer "$key.pem" -inkey "$key.key" -certfile issuing.pem -outform SMIME \
+		-from office@romashka.example -to fns@gov.example -subject Signed "$@" | sed 's/\r*$/\r/' >"$mails/$out"
+}
+printf 'Dear colleagues,\r\n\r\nthe documents follow.\r\n' >text
+mail multipart.eml p256
+mail opaque.eml rsa -nodetach
+mail opaque-stream.eml rsa -nodetach -stream
+cp root.pem "$mails/"
+
 # GOST R 34.10-2012, with Debian's libengine-gost-openssl.
 if openssl engine gost >/dev/null 2>&1; then
 	openssl req -x509 -engine gost -newkey gost2012_256 -pkeyopt paramset:A -nodes -keyout gost.key \
