@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -39,4 +40,18 @@ func flatten(key string, value any, attrs *[]slog.Attr) {
 	default:
 		*attrs = append(*attrs, slog.Any(key, v))
 	}
+}
+
+// Logger is the log that a configuration asks for. Load has checked level and
+// format; in a Config made by hand, what is unknown counts as info and text.
+func (l Log) Logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if l.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -1,0 +1,72 @@
+// Command gosbridge is the SMTP/IMAP gateway to a government mailbox.
+//
+// It owns the command line: flags, output and exit status. What a command
+// does is done by package gateway and those below it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // terms end at midnight in Moscow, also on machines without a zone database
+
+	"github.com/spf13/cobra"
+
+	"gosbridge/gateway/admin"
+)
+
+// The exit statuses.
+const (
+	exitFailure  = 1
+	exitUsage    = 2
+	exitNotFound = 3
+	exitTooLate  = 4
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gosbridge:", err)
+		os.Exit(exitStatus(err))
+	}
+}
+
+// errUsage says that the command line makes no sense.
+var errUsage = errors.New("usage")
+
+// exitStatus is the status of a failed command, for scripts.
+func exitStatus(err error) int {
+	switch {
+	case errors.Is(err, errUsage), errors.Is(err, admin.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, admin.ErrNotFound):
+		return exitNotFound
+	case errors.Is(err, admin.ErrTooLate):
+		return exitTooLate
+	}
+	return exitFailure
+}
+
+// newRoot is the command tree.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gosbridge",
+		Short: "SMTP/IMAP gateway to a government mailbox",
+		Long: "gosbridge gives a government mailbox the face of ordinary mail:\n" +
+			"SMTP submission in, IMAP out. Start with: gosbridge quickstart",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	var config string
+	root.PersistentFlags().StringVarP(&config, "config", "c", defaultConfig, "configuration file")
+	root.AddCommand(
+		newQuickstart(), newServe(&config), newConfig(&config), newAccount(&config), newCredential(&config),
+		newLetter(&config), newRegistry(&config), newVersion(),
+	)
+	return root
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"gosbridge/gateway"
+	"gosbridge/gateway/admin"
+	"gosbridge/gateway/config"
+	"gosbridge/mailstore"
+)
+
+// defaultConfig is where quickstart puts it.
+const defaultConfig = "gosbridge-data/config.toml"
+
+// caller does the operations of the operator.
+type caller interface {
+	Call(ctx context.Context, op string, request, out any) error
+}
+
+// operate calls f with the gateway that serves the configuration's data
+// folder, or with the folder itself when none does.
+func operate(cmd *cobra.Command, path string, f func(caller) error) (err error) {
+	ctx := cmd.Context()
+	cfg, err := config.Load(path)
+	if err != nil {
+		return hint(err, path)
+	}
+	client, err := admin.Dial(ctx, cfg.Data)
+	if err == nil {
+		defer client.Close()
+		return f(client)
+	}
+	alone, err := gateway.OpenAlone(ctx, cfg, gateway.Options{Logger: slog.New(slog.DiscardHandler)})
+	if errors.Is(err, mailstore.ErrLocked) {
+		return fmt.Errorf("%w, and its admin socket %s does not answer", err, admin.SocketPath(cfg.Data))
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, alone.Close()) }()
+	return f(alone.Admin())
+}
+
+// hint says what to do about a configuration that is not there.
+func hint(err error, path string) error {
+	if path == defaultConfig {
+		return fmt.Errorf("%w\nname one with --config, or make one with: gosbridge quickstart", err)
+	}
+	return err
+}
+
+// printJSON writes an answer for scripts.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// table writes rows in columns, the first row being the heading.
+func table(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			if i > 0 {
+				fmt.Fprint(t, "\t")
+			}
+			fmt.Fprint(t, cell)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+// exactly takes so many arguments, and names them when they are not there.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return fmt.Errorf("%w: want %d argument(s) %v, got %d", errUsage, len(names), names, len(args))
+		}
+		return nil
+	}
+}
