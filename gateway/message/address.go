@@ -89,9 +89,10 @@ func parseAddressList(s string) []addressEntry {
 		case '<':
 			s = a.angle(s[1:])
 		case '@':
-			end := addressEnd(s[1:])
-			a.bare(cleanDomain(s[1 : 1+end]))
-			s = s[1+end:]
+			s = skipSpace(s[1:])
+			end := addressEnd(s)
+			a.bare(cleanDomain(s[:end]))
+			s = s[end:]
 		case '"':
 			var word string
 			word, s = cutQuoted(s)
@@ -222,5 +223,10 @@ func cleanDomain(s string) string {
 	if i := strings.IndexByte(s, '('); i >= 0 {
 		s = s[:i] + s[i+commentEnd(s[i:]):]
 	}
-	return strings.Join(strings.Fields(s), "")
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '\t' || r == '\r' || r == '\n' {
+			return -1
+		}
+		return r
+	}, s)
 }

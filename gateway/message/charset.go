@@ -73,6 +73,10 @@ type lenientUTF8 struct{ transform.NopResetter }
 
 // Transform implements transform.Transformer.
 func (lenientUTF8) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	if n := wholeRunes(src[:min(len(src), len(dst))]); n > 0 && utf8.Valid(src[:n]) {
+		nDst = copy(dst, src[:n])
+		nSrc = n
+	}
 	for nSrc < len(src) {
 		if n := asciiPrefix(src[nSrc:]); n > 0 {
 			n = copy(dst[nDst:], src[nSrc:nSrc+n])
@@ -96,6 +100,19 @@ func (lenientUTF8) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err e
 		nSrc += size
 	}
 	return nDst, nSrc, nil
+}
+
+// wholeRunes is the length of b without a code point that is cut at its end.
+func wholeRunes(b []byte) int {
+	for n := len(b); n > 0 && n > len(b)-utf8.UTFMax; n-- {
+		if utf8.RuneStart(b[n-1]) {
+			if utf8.FullRune(b[n-1:]) {
+				return len(b)
+			}
+			return n - 1
+		}
+	}
+	return len(b)
 }
 
 func asciiPrefix(b []byte) int {

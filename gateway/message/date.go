@@ -6,10 +6,16 @@ import (
 	"time"
 )
 
+// maxDate is the length from which a value is no date.
+const maxDate = 500
+
 // ParseDate reads a Date value, tolerant of what programs wrote since RFC 822:
 // no weekday, no seconds, years of two digits, named, missing or odd zones,
 // comments, ANSI C order. A missing zone is UTC.
 func ParseDate(value string) (time.Time, bool) {
+	if len(value) > maxDate {
+		return time.Time{}, false
+	}
 	var d dateParts
 	for _, token := range strings.FieldsFunc(stripComments(value), func(r rune) bool {
 		return r == ' ' || r == '\t' || r == ',' || r == '\r' || r == '\n'
@@ -33,7 +39,9 @@ func (d *dateParts) take(token string) {
 	switch {
 	case strings.Count(token, "-") == 2 && token[0] != '-': // 12-Jan-2026
 		for _, part := range strings.Split(token, "-") {
-			d.take(part)
+			if part != "" {
+				d.take(part)
+			}
 		}
 	case strings.Contains(token, ":"):
 		d.clock(token)

@@ -99,13 +99,15 @@ func (h Header) Addresses(name string) []Address {
 // ParseHeader reads a header block, with or without its blank line. offset is
 // where it stands in the message. The fields share raw.
 func ParseHeader(raw []byte, offset int64) Header {
-	h := make(Header, 0, 16)
+	h := make(Header, 0, bytes.Count(raw, []byte{'\n'})+1)
+	names := string(raw) // one copy for all names
 	for len(raw) > 0 {
 		line, rest := cutField(raw)
 		if line == nil {
 			break
 		}
-		h = append(h, Field{Name: string(fieldName(line)), Raw: line, Offset: offset})
+		at := len(names) - len(raw) // a name begins its field
+		h = append(h, Field{Name: names[at : at+len(fieldName(line))], Raw: line, Offset: offset})
 		offset += int64(len(line))
 		raw = rest
 	}

@@ -119,6 +119,8 @@ func TestParseDate(t *testing.T) {
 		"15 (a comment (nested)) Jan 2026 9:00": "2026-01-15T09:00:00Z",
 		"31 Feb 2026 09:30:00 +0300":            "",
 		"15 Jan 2026 29:30:00 +0300":            "",
+		"--":                                    "",
+		"15-Jan- 2026":                          "2026-01-15T00:00:00Z",
 		"yesterday":                             "",
 		"":                                      "",
 		"99999999999999999999 Jan 2026":         "",
@@ -133,7 +135,7 @@ func TestParseDate(t *testing.T) {
 
 func TestHeader(t *testing.T) {
 	h := ParseHeader([]byte("Subject: one\r\n two\r\n\tthree\r\nX : y\r\nbad line\r\nsubject:second\r\nTo:\r\n\r\nbody: no\r\n"), 7)
-	if len(h) != 5 || h[3].Offset != 7+27+7+10 {
+	if len(h) != 5 || h[3].Offset != 7+28+7+10 {
 		t.Fatalf("fields %v", h)
 	}
 	if got := h.Values("SUBJECT"); !reflect.DeepEqual(got, []string{"one two\tthree", "second"}) {

@@ -1,11 +1,10 @@
 package message
 
 import (
+	"bytes"
 	"encoding/binary"
-	"hash/fnv"
 	"io"
 	"slices"
-	"strings"
 )
 
 // The form of a Summary. Numbers are uvarints unless said otherwise, strings
@@ -53,8 +52,16 @@ var storedNames = map[string]bool{
 	"return-receipt-to": true,
 }
 
-func isStored(name string) bool {
-	return storedNames[name] || strings.HasPrefix(name, "x-letter-") || strings.HasPrefix(name, "list-")
+func isStored(lower []byte) bool {
+	return storedNames[string(lower)] || bytes.HasPrefix(lower, []byte("x-letter-")) || bytes.HasPrefix(lower, []byte("list-"))
+}
+
+// lowerName puts a field name in lower case into room.
+func lowerName(room []byte, name string) []byte {
+	for i := range len(name) {
+		room = append(room, lower(name[i]))
+	}
+	return room
 }
 
 // Summary encodes what lists and searches need of the message.
@@ -108,10 +115,11 @@ type summaryWriter struct {
 }
 
 func (s *summaryWriter) fields(h Header, room int) {
+	var small [64]byte
 	for i, f := range h {
-		name := strings.ToLower(f.Name)
+		name := lowerName(small[:0], f.Name)
 		switch {
-		case name == "":
+		case len(name) == 0:
 			s.flags |= flagUnnamed
 		case isStored(name) && len(f.Raw) <= maxStoredField && len(s.stored)+len(f.Raw) <= room && endsLine(f.Raw):
 			s.stored = append(s.stored, f.Raw...)
@@ -136,10 +144,12 @@ func (s *summaryWriter) other(hash uint16) {
 	}
 }
 
-func nameHash(lower string) uint16 {
-	h := fnv.New32a()
-	h.Write([]byte(lower))
-	v := h.Sum32()
+// nameHash is FNV-1a, folded.
+func nameHash(lower []byte) uint16 {
+	v := uint32(2166136261)
+	for _, c := range lower {
+		v = (v ^ uint32(c)) * 16777619
+	}
 	return uint16(v>>16) ^ uint16(v)
 }
 
@@ -153,22 +163,21 @@ func (s *summaryWriter) appendHeader(b []byte) []byte {
 }
 
 func (s *summaryWriter) appendSlots(b []byte, h Header) []byte {
-	var from string
+	from := appendSlot(nil, h, slotFrom)
+	var text []byte
 	for slot := range slots {
-		text := string(appendSlot(nil, h, slot))
-		switch {
-		case text == "NIL":
-			b = append(b, slotNil)
-		case (slot == slotSender || slot == slotReplyTo) && text == from:
-			b = append(b, slotAsFrom)
-		case !isAddressSlot(slot) && s.hasFirst(h, slotNames[slot]):
+		if !isAddressSlot(slot) && s.hasFirst(h, slotNames[slot]) {
 			b = append(b, slotStored)
-		default:
-			b = append(b, slotInline)
-			b = appendBytes(b, []byte(text))
+			continue
 		}
-		if slot == slotFrom {
-			from = text
+		text = appendSlot(text[:0], h, slot)
+		switch {
+		case string(text) == "NIL":
+			b = append(b, slotNil)
+		case (slot == slotSender || slot == slotReplyTo) && bytes.Equal(text, from):
+			b = append(b, slotAsFrom)
+		default:
+			b = appendBytes(append(b, slotInline), text)
 		}
 	}
 	return b

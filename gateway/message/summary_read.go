@@ -166,8 +166,8 @@ func (s *Summary) Header(names ...string) (h Header, ok bool) {
 }
 
 func named(line []byte, names []string) bool {
-	name := string(fieldName(line))
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+	name := fieldName(line)
+	return slices.ContainsFunc(names, func(n string) bool { return len(n) == len(name) && strings.EqualFold(n, string(name)) })
 }
 
 // answers reports whether the stored fields are all there are of these names,
@@ -179,8 +179,9 @@ func (s *Summary) answers(names []string, not bool) bool {
 	if not {
 		return len(s.others) == 0 && s.flags&flagUnnamed == 0
 	}
+	var room [64]byte
 	for _, name := range names {
-		if s.hasOther(nameHash(strings.ToLower(name))) {
+		if s.hasOther(nameHash(lowerName(room[:0], name))) {
 			return false
 		}
 	}

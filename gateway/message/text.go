@@ -67,13 +67,17 @@ func (s *textSink) lines(b []byte) {
 		return
 	}
 	out := s.scratch[:0]
-	for _, c := range b {
-		if s.cr && c != '\n' {
+	for len(b) > 0 {
+		if s.cr && b[0] != '\n' {
 			out = append(out, '\r')
 		}
-		if s.cr = c == '\r'; !s.cr {
-			out = append(out, c)
+		i := bytes.IndexByte(b, '\r')
+		if s.cr = i >= 0; !s.cr {
+			out = append(out, b...)
+			break
 		}
+		out = append(out, b[:i]...)
+		b = b[i+1:]
 	}
 	s.scratch = out
 	if len(out) > 0 {
