@@ -3,17 +3,22 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 )
 
+// lastKey is how the decoder begins its errors about types.
+var lastKey = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*?)"\): `)
+
 // explain gives what the decoder objects to as "line N: key: text".
 func explain(err error) string {
 	var pe toml.ParseError
 	if !errors.As(err, &pe) {
-		return strings.TrimPrefix(err.Error(), "toml: ")
+		text := lastKey.ReplaceAllString(err.Error(), "line $1: $2: ")
+		return strings.TrimPrefix(text, "toml: ")
 	}
 	if pe.LastKey == "" {
 		return fmt.Sprintf("line %d: %s", pe.Position.Line, pe.Message)
@@ -69,7 +74,8 @@ func lineOf(text string, key toml.Key) int {
 // below gives the value of a key inside a table or array of tables.
 func below(md toml.MetaData, value toml.Primitive, name string) toml.Primitive {
 	var table map[string]toml.Primitive
-	if md.PrimitiveDecode(value, &table) == nil {
+	// Decoding an array into a map gives neither an error nor a map.
+	if md.PrimitiveDecode(value, &table) == nil && table != nil {
 		return table[name]
 	}
 	var array []map[string]toml.Primitive

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -160,6 +161,7 @@ func (c *Config) paths() []namedPath {
 func (c Config) Encode() ([]byte, error) {
 	profiles := make(map[string]policy.Profile, len(c.Profiles))
 	for _, p := range c.Profiles {
+		fillLists(&p)
 		profiles[p.Type] = p
 	}
 	var b bytes.Buffer
@@ -173,6 +175,17 @@ func (c Config) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode configuration: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// fillLists makes the missing lists of a profile empty ones: the encoder
+// leaves the missing out, and then the shipped ones would come back.
+func fillLists(p *policy.Profile) {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.IsNil() {
+			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+		}
+	}
 }
 
 // refused joins what is wrong into one error.
