@@ -1,0 +1,425 @@
+package submission
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/smtp"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gosbridge/gateway/auth"
+	"gosbridge/gateway/intake"
+	"gosbridge/policy"
+)
+
+// client speaks raw SMTP.
+type client struct {
+	t    testing.TB
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func newClient(t testing.TB, c net.Conn) *client {
+	return &client{t: t, conn: c, in: bufio.NewReader(c)}
+}
+
+// say sends and expects a reply that begins with want, whose text it returns.
+func (c *client) say(text, want string) string {
+	c.t.Helper()
+	if text != "" {
+		if _, err := io.WriteString(c.conn, text); err != nil {
+			c.t.Fatalf("send: %v", err)
+		}
+	}
+	var reply strings.Builder
+	for {
+		line, err := c.in.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("after %.40q: reply %q, %v; want %s", text, line, err, want)
+		}
+		reply.WriteString(line)
+		if len(line) > 3 && line[3] == ' ' {
+			break
+		}
+	}
+	if !strings.HasPrefix(reply.String(), want) {
+		c.t.Fatalf("after %.40q: reply %q, want %s", text, reply.String(), want)
+	}
+	return reply.String()
+}
+
+// ended expects the end of the connection.
+func (c *client) ended() {
+	c.t.Helper()
+	if b, err := c.in.ReadByte(); err == nil {
+		c.t.Fatalf("the server says more: %q", b)
+	}
+}
+
+const plainResponse = "AGl2YW5vdkByb21hc2hrYS5leGFtcGxlAGFiY2RlLWZnaGlqLWtsbW5vLXBxcnN0LXV2d3h5eg=="
+
+func (c *client) login() {
+	c.t.Helper()
+	c.say("", "220 ")
+	c.say("EHLO client.example\r\n", "250-")
+	c.say("AUTH PLAIN "+plainResponse+"\r\n", "235 ")
+}
+
+// begin goes as far as the 354.
+func (c *client) begin() {
+	c.t.Helper()
+	c.say("MAIL FROM:<"+sender+">\r\n", "250 ")
+	c.say("RCPT TO:<fns@gov.example>\r\n", "250 ")
+	c.say("DATA\r\n", "354 ")
+}
+
+func TestNetSMTP(t *testing.T) {
+	r := newRig(t, ImplicitTLS)
+	conn := r.dialTLS()
+	c, err := smtp.NewClient(conn, "gate.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Auth(smtp.PlainAuth("", sender, password, "gate.example")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Mail(sender); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rcpt("fns@gov.example"); err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, "Subject: x\r\n\r\n.dot\r\n")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Quit(); err != nil {
+		t.Fatal(err)
+	}
+	if kept := r.office.kept(); len(kept) != 1 || string(kept[0].body) != "Subject: x\r\n\r\n.dot\r\n" {
+		t.Errorf("kept %+v", kept)
+	}
+}
+
+func TestEnvelope(t *testing.T) {
+	r := newRig(t, Plaintext)
+	c := newClient(t, r.dial())
+	c.login()
+	c.say("MAIL FROM:<"+sender+"> BODY=8BITMIME ENVID=QQ+2B314 RET=FULL\r\n", "250 ")
+	c.say("RCPT TO:<fns@gov.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Fns+2Bx@gov.example\r\n", "250 ")
+	c.say("RCPT TO:<mvd@gov.example> NOTIFY=NEVER\r\n", "250 ")
+	c.say("RCPT TO:<fas@gov.example>\r\n", "250 ")
+	c.say("DATA\r\n", "354 ")
+	c.say(".\r\n", "250 2.6.0 ")
+	env := r.office.kept()[0].env
+	if env.From != sender || env.ID != "QQ+314" || !env.ReturnFull || !env.EightBit || env.UTF8 || !env.Who.Owns(sender) {
+		t.Errorf("envelope %+v", env)
+	}
+	if id := env.Who; !id.Remote.IsLoopback() || id.Session == "" {
+		t.Errorf("identity %+v", id)
+	}
+	want := []intake.Recipient{
+		{Address: "fns@gov.example", Notify: []string{"SUCCESS", "DELAY"}, Original: "rfc822;Fns+x@gov.example"},
+		{Address: "mvd@gov.example", Notify: []string{"NEVER"}},
+		{Address: "fas@gov.example"},
+	}
+	if fmt.Sprint(env.Recipients) != fmt.Sprint(want) {
+		t.Errorf("recipients %+v, want %+v", env.Recipients, want)
+	}
+	// The next message begins with nothing of this one.
+	c.say("MAIL FROM:<"+sender+">\r\nRCPT TO:<fas@gov.example>\r\n", "250 ")
+	c.say("", "250 ")
+	c.say("DATA\r\n", "354 ")
+	c.say("x\r\n.\r\n", "250 2.6.0 ")
+	env = r.office.kept()[1].env
+	if env.ID != "" || env.ReturnFull || env.EightBit || len(env.Recipients) != 1 {
+		t.Errorf("second envelope %+v", env)
+	}
+}
+
+// TestVanish cuts the connection after every octet of a message: nothing is
+// accepted, and nothing of it is taken for a command.
+func TestVanish(t *testing.T) {
+	const message = "Subject: x\r\n\r\n..a\r\n.\r\n"
+	for name, mode := range map[string]Mode{"plaintext": Plaintext, "tls": ImplicitTLS} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, mode)
+			for i := range len(message) {
+				var conn net.Conn = r.dial()
+				if mode == ImplicitTLS {
+					conn = tls.Client(conn, clientTLS())
+				}
+				c := newClient(t, conn)
+				c.login()
+				c.begin()
+				if _, err := io.WriteString(conn, message[:i]); err != nil {
+					t.Fatal(err)
+				}
+				// With TLS that is a close_notify: a clean end of the stream.
+				if half, ok := conn.(interface{ CloseWrite() error }); ok && i%2 == 0 {
+					half.CloseWrite()
+					io.Copy(io.Discard, conn)
+				}
+				conn.Close()
+			}
+			if err := r.close(); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(r.office.kept()); n != 0 {
+				t.Errorf("%d letters were accepted", n)
+			}
+			if n := strings.Count(r.log.String(), "client vanished within a message"); n != len(message) {
+				t.Errorf("%d of %d vanished clients are in the log", n, len(message))
+			}
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	r := newRig(t, Plaintext)
+	c := newClient(t, r.dial())
+	c.login()
+	line := strings.Repeat("x", 1022) + "\r\n"
+	c.begin()
+	c.say(strings.Repeat(line, 1024)+".\r\n", "250 2.6.0 ") // the limit to the octet
+	c.begin()
+	c.say(strings.Repeat(line, 1024)+"x\r\n.\r\n", "552 5.3.4 size-exceeded: ")
+	c.say("NOOP\r\n", "250 ")
+	if n := len(r.office.kept()); n != 1 {
+		t.Errorf("%d letters", n)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"server":  func(c *Config) { c.MaxConnections = 2 },
+		"address": func(c *Config) { c.MaxConnectionsPerAddr = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, StartTLS, change)
+			first, second := newClient(t, r.dial()), newClient(t, r.dial())
+			first.say("", "220 ")
+			second.say("", "220 ")
+			third := newClient(t, r.dial())
+			third.say("", "421 4.7.0 too many connections")
+			third.ended()
+			// STARTTLS takes no second place, and QUIT frees it.
+			first.say("EHLO x\r\n", "250-")
+			first.say("STARTTLS\r\n", "220 ")
+			first = newClient(t, tls.Client(first.conn, clientTLS()))
+			first.say("EHLO x\r\n", "250-")
+			first.say("QUIT\r\n", "221 ")
+			first.ended()
+			for i := 0; ; i++ {
+				c := newClient(t, r.dial())
+				line, _ := c.in.ReadString('\n')
+				if strings.HasPrefix(line, "220 ") {
+					break
+				}
+				if i == 100 {
+					t.Fatalf("the place is not free: %q", line)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	r := newRig(t, ImplicitTLS)
+	inside, release := make(chan struct{}), make(chan struct{})
+	r.office.hold = func(context.Context) error {
+		close(inside)
+		<-release
+		return nil
+	}
+	idle, begun, sending := newClient(t, r.dialTLS()), newClient(t, r.dialTLS()), newClient(t, r.dialTLS())
+	silent := r.dial() // never speaks TLS
+	idle.say("", "220 ")
+	begun.login()
+	begun.say("MAIL FROM:<"+sender+">\r\n", "250 ")
+	sending.login()
+	sending.begin()
+	io.WriteString(sending.conn, "Subject: x\r\n.\r\nMAIL FROM:<"+sender+">\r\n")
+	<-inside
+	r.stop()
+	idle.say("", "421 4.3.2 service closing")
+	idle.ended()
+	begun.say("", "421 4.3.2 ")
+	begun.ended()
+	if _, err := silent.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection without handshake stays")
+	}
+	select {
+	case err := <-r.done:
+		t.Fatalf("Serve returned %v with a letter on its way", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(release)
+	sending.say("", "250 2.6.0 accepted as ")
+	sending.say("", "421 4.3.2 ")
+	sending.ended()
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
+	if len(r.office.kept()) != 1 {
+		t.Error("the letter on its way was lost")
+	}
+}
+
+func TestShutdownBound(t *testing.T) {
+	r := newRig(t, Plaintext, func(c *Config) { c.ShutdownTimeout = 50 * time.Millisecond })
+	inside := make(chan struct{})
+	r.office.hold = func(ctx context.Context) error {
+		close(inside)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	c := newClient(t, r.dial())
+	c.login()
+	c.begin()
+	io.WriteString(c.conn, "Subject: x\r\n.\r\n")
+	<-inside
+	began := time.Now()
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("shutdown took %s", took)
+	}
+	if len(r.office.kept()) != 0 {
+		t.Error("a letter was accepted after its time")
+	}
+}
+
+func TestModeNeedsLoopback(t *testing.T) {
+	s, err := New(testConfig(), doorman{}, newOffice(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	everywhere := &net.TCPAddr{IP: net.IPv4zero, Port: 587}
+	for mode, ok := range map[Mode]bool{ImplicitTLS: true, StartTLS: true, OptionalTLS: false, Plaintext: false, 0: false} {
+		if err := s.checkMode(everywhere, mode); (err == nil) != ok {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+	}
+	s.cfg.TLS = nil
+	if s.checkMode(everywhere, ImplicitTLS) == nil {
+		t.Error("TLS without a certificate")
+	}
+}
+
+// reader takes a letter without keeping it.
+type reader struct {
+	office
+	peak  atomic.Uint64
+	bytes atomic.Int64
+}
+
+func (r *reader) Accept(_ context.Context, _ intake.Envelope, octets io.Reader) (intake.Accepted, error) {
+	buf := make([]byte, 32<<10)
+	var n int64
+	for i := 0; ; i++ {
+		m, err := octets.Read(buf)
+		n += int64(m)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return intake.Accepted{}, err
+		}
+		if r.peak.Load() > 0 && i%256 == 0 {
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			r.peak.Store(max(r.peak.Load(), stats.HeapAlloc))
+		}
+	}
+	r.bytes.Add(n)
+	return intake.Accepted{Number: "GP-202603-00000001-0", Type: "simple", Recipients: 1}, nil
+}
+
+// TestStreams sends a message that is far larger than what may be held of it.
+func TestStreams(t *testing.T) {
+	in := &reader{}
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	in.peak.Store(before.HeapAlloc)
+	cfg := testConfig()
+	cfg.MaxSize = 256 << 20
+	c, stop := serve(t, cfg, in)
+	defer stop()
+	c.login()
+	c.begin()
+	chunk := strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024)
+	for range 64 {
+		io.WriteString(c.conn, chunk)
+	}
+	c.say(".\r\n", "250 2.6.0 ")
+	if in.bytes.Load() != 64<<20 {
+		t.Errorf("%d octets came through", in.bytes.Load())
+	}
+	if grown := int64(in.peak.Load()) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("the heap grew by %d MiB for a message of 64 MiB", grown>>20)
+	}
+}
+
+// serve starts a server with another Intake and connects to it.
+func serve(t testing.TB, cfg Config, in Intake) (*client, func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(cfg, doorman{}, in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ln, Plaintext) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newClient(t, conn), func() {
+		conn.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// BenchmarkSession is one session that sends letters of 4 KiB to an Intake
+// that reads and forgets them.
+func BenchmarkSession(b *testing.B) {
+	message := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52) + ".\r\n"
+	b.SetBytes(int64(len(message)))
+	c, stop := serve(b, testConfig(), &reader{})
+	defer stop()
+	c.login()
+	for b.Loop() {
+		c.say("MAIL FROM:<"+sender+">\r\nRCPT TO:<fns@gov.example>\r\nDATA\r\n", "250 ")
+		c.say("", "250 ")
+		c.say("", "354 ")
+		c.say(message, "250 2.6.0 ")
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "letters/s")
+}
+
+var (
+	_ Authenticator = (*auth.Authenticator)(nil)
+	_ error         = policy.Violation{}
+)
