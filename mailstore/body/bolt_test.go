@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -275,7 +276,14 @@ func TestNothingInClear(t *testing.T) {
 func TestMemoryAndRoom(t *testing.T) {
 	const size, limit = 200 << 20, 48 << 20
 	dir := t.TempDir()
-	s := openStore(t, dir, body.Options{})
+	full := false
+	opts := body.Options{BeforeCommit: func(int) error {
+		if full {
+			return syscall.ENOSPC
+		}
+		return nil
+	}}
+	s := openStore(t, dir, opts)
 	runtime.GC()
 	var base, now runtime.MemStats
 	runtime.ReadMemStats(&base)
@@ -314,10 +322,16 @@ func TestMemoryAndRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, s, random(seg)) // a commit while the list is left out
+		full = true            // and one that fails
+		if _, err := s.Put(ctx, bytes.NewReader(random(seg))); !errors.Is(err, body.ErrFull) {
+			t.Fatal(err)
+		}
+		full = false
+		put(t, s, random(seg))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s = openStore(t, dir, body.Options{})
+		s = openStore(t, dir, opts)
 		if ref, err = s.Put(ctx, io.LimitReader(zeros, size)); err != nil {
 			t.Fatal(err)
 		}

@@ -270,6 +270,7 @@ func (f *file) segment(place uint64, n int64, use func([]byte) error) error {
 		if sealed == nil {
 			return fmt.Errorf("segment %d missing: %w", n, ErrDamaged)
 		}
+		readAhead(sealed)
 		return use(sealed)
 	})
 }

@@ -19,8 +19,13 @@ const (
 // sealedBuffers are reused by Puts; each holds one sealed segment.
 var sealedBuffers = sync.Pool{New: func() any { return new([sealedSegment]byte) }}
 
+// inlineBuffers are for the beginning of a body, so that the many small ones,
+// and clients that are slow to send them, take no whole segment.
+var inlineBuffers = sync.Pool{New: func() any { return new([InlineLimit + 1]byte) }}
+
 // Put implements Store. A Put holds one segment of clear text and up to two
-// megabytes of sealed ones, less when many run at once (Options.Memory).
+// megabytes of sealed ones, less when many run at once (Options.Memory); a
+// small body takes InlineLimit.
 func (b *Bolt) Put(ctx context.Context, r io.Reader) (Ref, error) {
 	ref, err := b.put(ctx, r)
 	if err != nil {
@@ -30,18 +35,26 @@ func (b *Bolt) Put(ctx context.Context, r io.Reader) (Ref, error) {
 }
 
 func (b *Bolt) put(ctx context.Context, r io.Reader) (Ref, error) {
-	clear := clearBuffers.Get().(*[SegmentSize + 1]byte)
-	defer clearBuffers.Put(clear)
-	n, err := readFull(ctx, r, clear[:])
+	ref := NewRef()
+	small := inlineBuffers.Get().(*[InlineLimit + 1]byte)
+	defer inlineBuffers.Put(small)
+	n, err := readFull(ctx, r, small[:])
 	if err != nil {
 		return Ref{}, err
 	}
-	ref := NewRef()
 	if n <= InlineLimit {
 		ref.Size = int64(n)
-		ref.Inline, err = Seal(ref, clear[:n])
+		ref.Inline, err = Seal(ref, small[:n])
 		return ref, err
 	}
+	clear := clearBuffers.Get().(*[SegmentSize + 1]byte)
+	defer clearBuffers.Put(clear)
+	copy(clear[:], small[:])
+	more, err := readFull(ctx, r, clear[n:])
+	if err != nil {
+		return Ref{}, err
+	}
+	n += more
 	u, err := b.begin(ref)
 	if err != nil {
 		return Ref{}, err
