@@ -72,6 +72,7 @@ func (s *Server) newSession(work context.Context, conn net.Conn, mode Mode, conf
 		readTimeout:  s.cfg.ReadTimeout,
 		writeTimeout: s.cfg.WriteTimeout,
 		conn:         conn,
+		raw:          conn,
 		until:        time.Now().Add(s.cfg.LoginTimeout),
 	}
 	ses.w = wire.NewWriter(ses.st, &s.buffers)
@@ -164,7 +165,7 @@ func (s *session) end() {
 	if s.who != nil {
 		s.srv.conns.logout(s.who.Account.ID)
 	}
-	s.st.abort() // the TLS layer too, with its close notify
+	s.st.close()
 }
 
 // serveCommand reads and answers one command. The error ends the session.

@@ -139,6 +139,7 @@ type flagsDone struct {
 	result  mailstore.FlagResult
 	rows    []*mailstore.Message // to be echoed, as they are now
 	missing bool                 // some of the set are gone
+	box     mailstore.Mailbox    // after the change
 }
 
 // setFlags changes the flags of a set of at most MaxMessagesPerUpdate messages
@@ -166,6 +167,9 @@ func (s *session) setFlags(set mailstore.UIDSet, change mailstore.FlagChange, wa
 			return err
 		}
 		show = append(show, touched...)
+		if done.box, err = tx.Mailbox(v.box); err != nil {
+			return try("store flags", err)
+		}
 		all := want == echoAll || s.condstore
 		replaced := change.Op == mailstore.FlagsSet && s.owned(box.Keywords)
 		if !all && !replaced && len(show) == 0 && before <= v.modseq {
@@ -189,6 +193,9 @@ func (s *session) setFlags(set mailstore.UIDSet, change mailstore.FlagChange, wa
 		return done, err
 	}
 	v.remember(before, done.result)
+	if len(done.box.Keywords) > v.keywords {
+		s.writeFlagLists(done.box) // before a FETCH names a new keyword
+	}
 	return done, nil
 }
 

@@ -21,7 +21,8 @@ type stream struct {
 	flush func() error
 
 	mu      sync.Mutex
-	conn    net.Conn // replaced by STARTTLS
+	conn    net.Conn // TLS or not; replaced by STARTTLS
+	raw     net.Conn // below TLS
 	closing bool
 	parked  bool
 	// until bounds every read before the login; zero after it.
@@ -86,12 +87,12 @@ func (s *stream) stop() {
 	}
 }
 
-// abort ends the connection at once. Safe beside everything.
-func (s *stream) abort() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn.Close()
-}
+// abort cuts the connection below TLS: it never waits for the client, and is
+// safe beside everything.
+func (s *stream) abort() { s.raw.Close() }
+
+// close ends the connection, with a close notify where it has TLS.
+func (s *stream) close() { s.conn.Close() }
 
 // replace goes on over another connection (STARTTLS).
 func (s *stream) replace(conn net.Conn) {

@@ -54,17 +54,20 @@ func plainName(name string) bool {
 }
 
 // DecodeMailbox reads a name in modified UTF-7. A name with octets above 127
-// is taken as UTF-8 as it stands. ok is false when it is neither.
+// is taken as UTF-8 as it stands. ok is false when it is neither, or holds
+// controls.
 func DecodeMailbox(name string) (decoded string, ok bool) {
 	if !utf8.ValidString(name) {
 		return "", false
 	}
+	raw := false
 	for i := range len(name) {
-		if name[i] >= 0x80 {
-			return name, true
+		if name[i] < 0x20 || name[i] == 0x7f {
+			return "", false
 		}
+		raw = raw || name[i] >= 0x80
 	}
-	if !strings.Contains(name, "&") {
+	if raw || !strings.Contains(name, "&") {
 		return name, true
 	}
 	var out strings.Builder
@@ -107,7 +110,7 @@ func decodeShift(out *strings.Builder, code string) bool {
 		}
 		// Printable US-ASCII must stand for itself, or one mailbox has two
 		// names; controls have no place in a name.
-		if r < 0x7f {
+		if r <= 0x7f {
 			return false
 		}
 		out.WriteRune(r)
