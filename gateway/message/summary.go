@@ -65,11 +65,19 @@ func lowerName(room []byte, name string) []byte {
 }
 
 // Summary encodes what lists and searches need of the message.
-func (m *Message) Summary() []byte {
+func (m *Message) Summary() []byte { return m.summary(m.Header, m.HeaderSize) }
+
+// SummaryWithHeader encodes the summary of the same body under another header,
+// whole fields and the blank line. The MIME fields must be the same in both.
+func (m *Message) SummaryWithHeader(header []byte) []byte {
+	return m.summary(ParseHeader(header, 0), int64(len(header)))
+}
+
+func (m *Message) summary(h Header, headerSize int64) []byte {
 	s := &summaryWriter{}
-	s.fields(m.Header, maxStoredFields)
+	s.fields(h, maxStoredFields)
 	var zone, date int64
-	if t, ok := ParseDate(m.Header.Get("Date")); ok {
+	if t, ok := ParseDate(h.Get("Date")); ok {
 		_, offset := t.Zone()
 		date, zone = t.Unix(), int64(offset/60)
 		s.flags |= flagDate
@@ -79,12 +87,12 @@ func (m *Message) Summary() []byte {
 
 	b := make([]byte, 0, 256+len(s.stored)+len(w.b))
 	b = append(b, summaryVersion, s.flags)
-	b = binary.AppendUvarint(b, uint64(m.HeaderSize))
+	b = binary.AppendUvarint(b, uint64(headerSize))
 	if s.flags&flagDate != 0 {
 		b = binary.AppendVarint(binary.AppendVarint(b, date), zone)
 	}
 	b = s.appendHeader(b)
-	b = s.appendSlots(b, m.Header)
+	b = s.appendSlots(b, h)
 	b = appendBytes(b, w.b)
 	b = binary.AppendUvarint(b, uint64(len(w.extensions)))
 	at := 0

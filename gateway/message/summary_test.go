@@ -208,6 +208,30 @@ func TestWithPrefix(t *testing.T) {
 	}
 }
 
+// TestSummaryWithHeader compares with the summary of the octets put together.
+func TestSummaryWithHeader(t *testing.T) {
+	for name, raw := range letters(t) {
+		m := parse(raw, Limits{})
+		var header []byte
+		for _, f := range m.Header {
+			switch {
+			case f.Is("From"):
+				header = append(header, "From: Other <other@romashka.example>\r\n"...)
+			case !f.Is("To"):
+				header = append(header, f.Raw...)
+			}
+		}
+		header = append(header, '\r', '\n')
+		want := parse(append(slices.Clone(header), raw[m.HeaderSize:]...), Limits{}).Summary()
+		if name == "no-body" {
+			continue // its last field has no line end to stand before others
+		}
+		if got := m.SummaryWithHeader(header); !bytes.Equal(got, want) {
+			t.Errorf("%s: SummaryWithHeader differs from the summary of the whole", name)
+		}
+	}
+}
+
 func sameAnswers(t *testing.T, a, b []byte) bool {
 	t.Helper()
 	var all [2][]any
