@@ -145,7 +145,7 @@ type Copied struct {
 type Changes struct {
 	HighestMod ModSeq
 	Changed    UIDSet // new or with changed flags, and still there
-	Vanished   UIDSet // expunged
+	Vanished   UIDSet // expunged, but for those that also came after since
 	// Complete is false when since is below the floor of the log: Changed and
 	// Vanished then tell what is still known, and the reader must compare.
 	Complete bool
