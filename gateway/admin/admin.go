@@ -107,7 +107,11 @@ func (s *Service) do(ctx context.Context, op string, request json.RawMessage) (a
 	if !ok {
 		return nil, fmt.Errorf("%w: no such operation", ErrInvalid)
 	}
-	return f(ctx, request)
+	answer, err := f(ctx, request)
+	if kind := kindOf(err); kind != "" {
+		err = &kindError{text: err.Error(), kind: kindNamed(kind), cause: err}
+	}
+	return answer, err
 }
 
 // What a caller can test for, over the socket as well.
@@ -142,21 +146,28 @@ func kindOf(err error) string {
 	return ""
 }
 
-// errorOf is the error of a kind, with its text.
-func errorOf(kind, text string) error {
+// kindNamed is the error that a caller tests for.
+func kindNamed(name string) error {
 	for _, k := range kinds {
-		if k.name == kind {
-			return &remoteError{text: text, kind: k.err}
+		if k.name == name {
+			return k.err
 		}
 	}
-	return errors.New(text)
+	return nil
 }
 
-// remoteError is an error that came over the socket.
-type remoteError struct {
-	text string
-	kind error
+// kindError is an error with its kind; cause is nil when it came over the
+// socket.
+type kindError struct {
+	text  string
+	kind  error
+	cause error
 }
 
-func (e *remoteError) Error() string { return e.text }
-func (e *remoteError) Unwrap() error { return e.kind }
+func (e *kindError) Error() string { return e.text }
+func (e *kindError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.kind}
+	}
+	return []error{e.kind, e.cause}
+}

@@ -137,7 +137,10 @@ func (c *Client) Call(ctx context.Context, op string, request, out any) (err err
 		if err := json.NewDecoder(answer.Body).Decode(&f); err != nil {
 			return fmt.Errorf("%s: %s", op, answer.Status)
 		}
-		return errorOf(f.Kind, op+": "+f.Error)
+		if kind := kindNamed(f.Kind); kind != nil {
+			return &kindError{text: op + ": " + f.Error, kind: kind}
+		}
+		return fmt.Errorf("%s: %s", op, f.Error)
 	}
 	if err := json.NewDecoder(answer.Body).Decode(out); err != nil {
 		return fmt.Errorf("%s: %w", op, err)

@@ -20,9 +20,6 @@ import (
 	"gosbridge/mailstore"
 )
 
-// GiveUp is how long delivery is tried before a recipient is undeliverable.
-const GiveUp = 24 * time.Hour
-
 // Options are what a Courier works with.
 type Options struct {
 	Store  mailstore.Store
@@ -109,7 +106,7 @@ func (con *consignment) delivered(index int, at time.Time) {
 // failed notes that a recipient will never have it, or when it has to be
 // tried again that it is left for later.
 func (con *consignment) failed(index int, at time.Time, permanent bool, reason receipt.Reason) {
-	if !permanent && at.Sub(con.out.Accepted) < GiveUp {
+	if !permanent && at.Before(con.out.GiveUp) {
 		con.retry = true
 		return
 	}

@@ -37,6 +37,8 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		Facts: in.evidence(s, f, d, form, signer), Subject: f.Subject, Registry: f.Sender.ID,
 		References: references(s.msg.Header), Accepted: s.at, Depth: depth(s.choice, who), Language: who.Settings.Language,
 		Handover: s.profile.Handover, Recipients: in.recipients(s),
+		// A held letter has its time from the moment it goes out.
+		GiveUp: s.at.Add(s.profile.RecallWindow.Std() + s.profile.DelayFailure.Std()),
 	}
 	out.Facts.Letter.ID, out.Facts.Letter.Number = id, number
 	if s.profile.Acknowledged() {

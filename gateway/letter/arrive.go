@@ -49,7 +49,7 @@ func (o *Office) Arrive(ctx context.Context, rec mailstore.Letter, sender mailst
 	msg := mailstore.NewMessage{
 		EmailID: ArrivalID(rec.ID, r.Account), LetterID: rec.ID, Received: at, Summary: summary, Content: delivered,
 	}
-	if !out.Term.IsZero() {
+	if out.Waits() {
 		msg.Keywords = []string{KeywordAwaiting}
 	}
 	return Arrival{
@@ -82,8 +82,8 @@ func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", out.Facts.Sender.Address)
 	fmt.Fprintf(&b, "Received: by gosbridge id %s; %s\r\n", rec.ID, at.UTC().Format(time.RFC1123Z))
 	b.Write(Header(rec.Number, rec.Type))
-	if !out.Term.IsZero() {
-		b.Write(AckUntil(TermEnd(at, out.Term)))
+	if until := TermEnd(at, out.Term); out.Waits() && !until.IsZero() {
+		b.Write(AckUntil(until))
 	}
 	return b.Bytes()
 }

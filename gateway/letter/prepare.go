@@ -131,7 +131,7 @@ func (b *builder) prove(event receipt.Event, to []receipt.Recipient, c Change) (
 	ev := b.out.Facts
 	ev.Event, ev.At, ev.Recipients = event, c.At, to
 	ev.Previous = receipt.Digest(b.out.Last)
-	if event == receipt.ContentConsignment && !b.out.Term.IsZero() {
+	if event == receipt.ContentConsignment && b.out.Waits() {
 		ev.Expected = TermEnd(c.At, b.out.Term)
 	}
 	if c.Reason.Code != "" {
@@ -162,6 +162,9 @@ func (b *builder) send(s receipt.Sealed, r *Recipient, state State) error {
 	}
 	if state == Accepted {
 		to.RecallUntil = b.out.Recall
+	}
+	if r != nil {
+		to.OriginalRecipient = r.Original
 	}
 	mail, err := b.office.mail(b.ctx, s, to)
 	if err != nil {
@@ -231,8 +234,11 @@ type StoredEvidence struct {
 }
 
 // TermEnd is when a term that starts at from ends: at 24:00 in Moscow of its
-// last day.
+// last day. A term without end has the zero time.
 func TermEnd(from time.Time, term policy.Period) time.Time {
+	if term.Unlimited {
+		return time.Time{}
+	}
 	day := term.After(from.In(Moscow))
 	return time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, Moscow).UTC()
 }

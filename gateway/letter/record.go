@@ -57,8 +57,11 @@ type Outgoing struct {
 	Last     mailstore.Hash `json:"last"`     // SHA-256 of the last evidence
 	Depth    receipt.Depth  `json:"depth"`
 	Language string         `json:"language"`
-	Handover bool           `json:"handover"` // the profile has evidence of opening
-	Term     policy.Period  `json:"term,omitzero"`
+	Handover bool           `json:"handover"`      // the profile has evidence of opening
+	Term     policy.Period  `json:"term,omitzero"` // for an acknowledgement; zero: none is wanted
+	// GiveUp is when recipients that could not be reached become
+	// undeliverable.
+	GiveUp time.Time `json:"give_up"`
 	// Header is the letter's header as it was sent, for the third part of
 	// receipts (RFC 6522 §3); at most HeaderLimit octets, else empty.
 	Header []byte `json:"header,omitempty"`
@@ -74,6 +77,10 @@ func (o Outgoing) State() State {
 	}
 	return least
 }
+
+// Waits reports whether the letter, once delivered, waits for an
+// acknowledgement.
+func (o Outgoing) Waits() bool { return !o.Term.IsZero() }
 
 // Held reports whether the letter waits for its recall time to end.
 func (o Outgoing) Held() bool { return o.State() == Accepted && !o.Hold.IsZero() }

@@ -11,6 +11,10 @@ import (
 	"gosbridge/mailstore"
 )
 
+// withdrawFor is how long a letter that was asked back is waited for where it
+// has not arrived yet.
+const withdrawFor = 24 * time.Hour
+
 // retryAfter is when a notice that could not be worked on is tried again.
 const retryAfter = 5 * time.Second
 
@@ -110,6 +114,9 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 	at := o.now().UTC()
 	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		rec, err := tx.Letter(it.Letter, mailstore.Recipient)
+		if errors.Is(err, mailstore.ErrNoLetter) && at.Sub(n.At) > withdrawFor {
+			return tx.Complete(it) // it never came: there is nothing to take back
+		}
 		if errors.Is(err, mailstore.ErrNoLetter) {
 			return tx.Retry(it, at.Add(retryAfter)) // not there yet
 		}
