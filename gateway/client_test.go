@@ -8,6 +8,7 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,13 +111,19 @@ func compose(t *testing.T, from, to, subject string, header ...string) []byte {
 	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nПрошу принять документ.\r\n--frontier\r\n")
 	b.WriteString("Content-Type: application/pdf\r\nContent-Disposition: attachment; filename*=utf-8''%D0%98%D1%81%D0%BA.pdf\r\n")
 	b.WriteString("Content-Transfer-Encoding: base64\r\n\r\n")
-	text := base64.StdEncoding.EncodeToString(pdf)
+	b.WriteString(lines(pdf) + "\r\n--frontier--\r\n")
+	return b.Bytes()
+}
+
+// lines is base64 in lines of 76.
+func lines(content []byte) string {
+	var b strings.Builder
+	text := base64.StdEncoding.EncodeToString(content)
 	for len(text) > 76 {
 		b.WriteString(text[:76] + "\r\n")
 		text = text[76:]
 	}
-	b.WriteString(text + "\r\n--frontier--\r\n")
-	return b.Bytes()
+	return b.String() + text
 }
 
 // eventually waits for a condition that another part of the gateway brings
