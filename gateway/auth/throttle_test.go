@@ -133,8 +133,8 @@ func TestPlace(t *testing.T) {
 			t.Errorf("%s and %s: same %v, want %v", tc.a, tc.b, got, tc.same)
 		}
 	}
-	if place(netip.Addr{}) != place(netip.Addr{}) {
-		t.Error("unknown addresses differ")
+	if p := place(netip.Addr{}); p != (netip.Prefix{}) {
+		t.Errorf("an unknown address is at %s", p)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/smtp"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -402,20 +403,108 @@ func serve(t testing.TB, cfg Config, in Intake) (*client, func()) {
 	}
 }
 
-// BenchmarkSession is one session that sends letters of 4 KiB to an Intake
-// that reads and forgets them.
-func BenchmarkSession(b *testing.B) {
-	message := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52) + ".\r\n"
-	b.SetBytes(int64(len(message)))
-	c, stop := serve(b, testConfig(), &reader{})
+// TestLongTextLine: RFC 5321 allows lines of 998 octets, programs write longer
+// ones, and what they are worth is for those who read the message.
+func TestLongTextLine(t *testing.T) {
+	r := newRig(t, Plaintext)
+	c := newClient(t, r.dial())
+	c.login()
+	line := strings.Repeat("x", 100_000)
+	c.begin()
+	c.say(line+"\r\n.\r\n", "250 2.6.0 ")
+	if got := string(r.office.kept()[0].body); got != line+"\r\n" {
+		t.Errorf("%d octets came through", len(got))
+	}
+}
+
+// TestSessions has many clients at once, each with letters of its own.
+func TestSessions(t *testing.T) {
+	r := newRig(t, ImplicitTLS)
+	var clients sync.WaitGroup
+	const sessions, letters = 16, 8
+	for i := range sessions {
+		c := newClient(t, r.dialTLS())
+		clients.Go(func() {
+			c.login()
+			for j := range letters {
+				c.begin()
+				c.say(fmt.Sprintf("Subject: %d %d\r\n.\r\n", i, j), "250 2.6.0 accepted as ")
+			}
+			c.say("QUIT\r\n", "221 ")
+		})
+	}
+	clients.Wait()
+	if n := len(r.office.kept()); n != sessions*letters {
+		t.Errorf("%d letters, want %d", n, sessions*letters)
+	}
+}
+
+// TestPanic: a fault in one transaction ends that connection only.
+func TestPanic(t *testing.T) {
+	c, stop := serve(t, testConfig(), &faulty{})
 	defer stop()
 	c.login()
-	for b.Loop() {
-		c.say("MAIL FROM:<"+sender+">\r\nRCPT TO:<fns@gov.example>\r\nDATA\r\n", "250 ")
-		c.say("", "250 ")
-		c.say("", "354 ")
-		c.say(message, "250 2.6.0 ")
+	c.begin()
+	reply := c.say("x\r\n.\r\n", "421 4.0.0 ")
+	if strings.Contains(reply, "index out of range") {
+		t.Errorf("the reply shows the cause: %q", reply)
 	}
+	c.ended()
+	other, err := net.Dial("tcp", c.conn.RemoteAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	newClient(t, other).say("", "220 ")
+}
+
+// faulty is an Intake with a fault.
+type faulty struct{ office }
+
+func (*faulty) Accept(context.Context, intake.Envelope, io.Reader) (intake.Accepted, error) {
+	var none []int
+	return intake.Accepted{Recipients: none[0]}, nil
+}
+
+// BenchmarkSession is one session that sends letters of 4 KiB to an Intake
+// that reads and forgets them.
+func BenchmarkSession(b *testing.B) { benchmarkSessions(b, 1) }
+
+// BenchmarkSessions16 is the same with sixteen.
+func BenchmarkSessions16(b *testing.B) { benchmarkSessions(b, 16) }
+
+func benchmarkSessions(b *testing.B, n int) {
+	message := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52) + ".\r\n"
+	b.SetBytes(int64(len(message)))
+	first, stop := serve(b, testConfig(), &reader{})
+	defer stop()
+	clients := []*client{first}
+	for range n - 1 {
+		conn, err := net.Dial("tcp", first.conn.RemoteAddr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		clients = append(clients, newClient(b, conn))
+	}
+	for _, c := range clients {
+		c.login()
+	}
+	b.ResetTimer()
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var running sync.WaitGroup
+	for _, c := range clients {
+		running.Go(func() {
+			for left.Add(-1) >= 0 {
+				c.say("MAIL FROM:<"+sender+">\r\nRCPT TO:<fns@gov.example>\r\nDATA\r\n", "250 ")
+				c.say("", "250 ")
+				c.say("", "354 ")
+				c.say(message, "250 2.6.0 ")
+			}
+		})
+	}
+	running.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "letters/s")
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,8 @@ type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
+
+	writes atomic.Int64 // of the server
 }
 
 func newPipeListener() *pipeListener {
@@ -25,7 +28,7 @@ func newPipeListener() *pipeListener {
 
 func (l *pipeListener) dial() net.Conn {
 	ours, theirs := net.Pipe()
-	l.conns <- pipeConn{theirs}
+	l.conns <- pipeConn{theirs, &l.writes}
 	return ours
 }
 
@@ -46,7 +49,15 @@ func (l *pipeListener) Close() error {
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // pipeConn comes from loopback.
-type pipeConn struct{ net.Conn }
+type pipeConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c pipeConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
 
 func (pipeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
@@ -200,6 +211,33 @@ func TestSlowIntake(t *testing.T) {
 				return nil
 			}
 			c.say("x\r\n.\r\n", "250 2.6.0 ")
+		}
+	})
+}
+
+// TestCoalesced: the replies to a batch of commands leave in one write, and so
+// do those of one command.
+func TestCoalesced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := newPipeListener()
+		newRigOn(t, ln, Plaintext)
+		c := newClient(t, ln.dial())
+		c.say("", "220 ")
+		for _, batch := range []struct {
+			commands string
+			replies  int
+		}{
+			{"EHLO client.example\r\n", 1},
+			{"NOOP\r\nRSET\r\nVRFY x\r\nNOOP\r\n", 4},
+		} {
+			before := ln.writes.Load()
+			c.say(batch.commands, "2")
+			for range batch.replies - 1 {
+				c.say("", "2")
+			}
+			if n := ln.writes.Load() - before; n != 1 {
+				t.Errorf("%q is answered in %d writes", batch.commands, n)
+			}
 		}
 	})
 }
