@@ -16,14 +16,20 @@ var ErrTampered = errors.New("journal tampered with or damaged")
 type TamperedError struct {
 	Index int64  // of the record
 	What  string // what is wrong with it, for people
+	Cause error  // of the store, if there is one
 }
 
 func (e *TamperedError) Error() string {
 	return fmt.Sprintf("journal record %d: %s", e.Index, e.What)
 }
 
-// Unwrap makes errors.Is find ErrTampered.
-func (e *TamperedError) Unwrap() error { return ErrTampered }
+// Unwrap makes errors.Is find ErrTampered, and the cause.
+func (e *TamperedError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrTampered}
+	}
+	return []error{ErrTampered, e.Cause}
+}
 
 // Verify recomputes every leaf and every stored hash and returns the tree. A
 // *TamperedError names the first record that is wrong; records whose details
@@ -70,6 +76,9 @@ func (v *Verifier) step(tx reader, limit int) (more bool, err error) {
 	want := min(total-first, int64(limit))
 	var hashes []tlog.Hash
 	for rec, err := range tx.Journal(first, int(want)) {
+		if errors.Is(err, mailstore.ErrDamaged) {
+			return false, &TamperedError{Index: v.size, What: "not readable: " + err.Error(), Cause: err}
+		}
 		if err != nil {
 			return false, fmt.Errorf("verify journal record %d: %w", v.size, err)
 		}
