@@ -93,16 +93,16 @@ var ofFiles = []Reason{
 		RemedyRu: "Дайте файлу имя.",
 	},
 	{
-		Code: FileName, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 1}, Values: []string{"file", "what"}, Content: true,
-		En: "the name {0} has a forbidden character: {1}", Ru: "в имени {0} недопустимый знак: {1}",
-		RemedyEn: "Rename the file with letters, digits, blanks, hyphens and dots.",
-		RemedyRu: "Переименуйте файл: буквы, цифры, пробелы, дефисы и точки.",
-	},
-	{
 		Code: FileNamePath, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 1}, Values: []string{"file"}, Content: true,
 		En: "the name {0} is a path", Ru: "имя {0} содержит путь",
 		RemedyEn: "Rename the file without a path.",
 		RemedyRu: "Переименуйте файл без указания пути.",
+	},
+	{
+		Code: FileName, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 1}, Values: []string{"file", "what"}, Content: true,
+		En: "the name {0} has a forbidden character: {1}", Ru: "в имени {0} недопустимый знак: {1}",
+		RemedyEn: "Rename the file with letters, digits, blanks, hyphens and dots.",
+		RemedyRu: "Переименуйте файл: буквы, цифры, пробелы, дефисы и точки.",
 	},
 	{
 		Code: FileNameDirection, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 1}, Values: []string{"file"}, Content: true,
