@@ -100,8 +100,11 @@ func (c *conn) nextLine() error {
 	}
 	c.message = nil
 	c.setBusy(false)
-	if err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); err != nil {
+	switch err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); {
+	case errors.Is(err, errDraining):
 		return c.bye(replyClosing)
+	case err != nil: // closed, after QUIT
+		return net.ErrClosed
 	}
 	line, err := c.in.ReadSlice('\n')
 	switch {

@@ -108,6 +108,10 @@ func TestNetSMTP(t *testing.T) {
 	if err := c.Quit(); err != nil {
 		t.Fatal(err)
 	}
+	r.close()
+	if log := r.log.String(); strings.Contains(log, "ended by us") {
+		t.Errorf("the end by QUIT is taken for ours:\n%s", log)
+	}
 	if kept := r.office.kept(); len(kept) != 1 || string(kept[0].body) != "Subject: x\r\n\r\n.dot\r\n" {
 		t.Errorf("kept %+v", kept)
 	}
@@ -363,9 +367,11 @@ func TestStreams(t *testing.T) {
 	defer stop()
 	c.login()
 	c.begin()
-	chunk := strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024)
+	chunk := []byte(strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024))
 	for range 64 {
-		io.WriteString(c.conn, chunk)
+		if _, err := c.conn.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.say(".\r\n", "250 2.6.0 ")
 	if in.bytes.Load() != 64<<20 {
