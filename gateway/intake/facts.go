@@ -102,7 +102,8 @@ func shown(visible map[string]bool, r Recipient) bool {
 
 // defectCodes are the defects for which a letter is refused: those on which
 // readers could disagree, and those beyond what we look into. The others are
-// tolerated; where they hide a file from its format's check, that refuses.
+// tolerated: overlong lines, which 8-bit mail programs do send, and unknown
+// charsets and types, which hide nothing from the checks of files.
 var defectCodes = map[message.DefectKind]policy.Code{
 	message.BareCR:            policy.BareLineEnding,
 	message.BareLF:            policy.BareLineEnding,
@@ -111,7 +112,6 @@ var defectCodes = map[message.DefectKind]policy.Code{
 	message.TooDeep:           policy.TooDeep,
 	message.TooManyParts:      policy.TooManyParts,
 	message.HeaderTooLong:     policy.HeaderTooLong,
-	message.LineTooLong:       policy.LineTooLong,
 	message.MissingBoundary:   policy.Malformed,
 	message.EmptyMultipart:    policy.Malformed,
 	message.AmbiguousBoundary: policy.Malformed,
