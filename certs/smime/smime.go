@@ -146,22 +146,30 @@ func Split(header []byte) (outer, entity []byte) {
 	for len(header) > 0 {
 		field := header[:fieldEnd(header)]
 		header = header[len(field):]
-		name := fieldName(field)
-		switch {
-		case name == "":
+		if len(bytes.TrimRight(field, "\r\n")) == 0 {
 			continue // the blank line
-		case strings.HasPrefix(name, "content-"):
+		}
+		name := fieldName(field)
+		if strings.HasPrefix(name, "content-") {
 			entity = append(entity, field...)
 			continue
-		case name == "mime-version":
-			version = true
 		}
+		version = version || name == "mime-version"
 		outer = append(outer, field...)
 	}
+	outer, entity = endLine(outer), endLine(entity)
 	if !version {
 		outer = append(outer, "MIME-Version: 1.0\r\n"...)
 	}
 	return outer, append(entity, "\r\n"...)
+}
+
+// endLine ends a last line that was cut.
+func endLine(fields []byte) []byte {
+	if len(fields) > 0 && fields[len(fields)-1] != '\n' {
+		return append(fields, "\r\n"...)
+	}
+	return fields
 }
 
 // fieldEnd is where the field at the start ends, with its folded lines.
@@ -179,11 +187,8 @@ func fieldEnd(header []byte) int {
 	}
 }
 
-// fieldName is in lower case; "" for the blank line.
+// fieldName is in lower case.
 func fieldName(field []byte) string {
-	if string(bytes.TrimRight(field, "\r\n")) == "" {
-		return ""
-	}
 	name, _, _ := bytes.Cut(field, []byte{':'})
 	return strings.ToLower(string(bytes.TrimRight(name, " \t\r\n")))
 }

@@ -191,6 +191,8 @@ func TestSplit(t *testing.T) {
 		{"space before the colon", "Content-Type : a/b\r\nMIME-Version : 1.0\r\n\r\n", "MIME-Version : 1.0\r\n", "Content-Type : a/b\r\n\r\n"},
 		{"no blank line", "A: b\r\nContent-ID: <x>\r\n", "A: b\r\nMIME-Version: 1.0\r\n", "Content-ID: <x>\r\n\r\n"},
 		{"nothing", "", "MIME-Version: 1.0\r\n", "\r\n"},
+		{"cut", "A: b\r\nC", "A: b\r\nC\r\nMIME-Version: 1.0\r\n", "\r\n"},
+		{"no name", ": b\r\nMIME-Version: 1.0\r\n\r\n", ": b\r\nMIME-Version: 1.0\r\n", "\r\n"},
 		{"named alike", "X-Content-Type: a\r\nContents: b\r\nMIME-Version: 1.0\r\n\r\n", "X-Content-Type: a\r\nContents: b\r\nMIME-Version: 1.0\r\n", "\r\n"},
 	} {
 		outer, entity := Split([]byte(test.header))
