@@ -8,10 +8,8 @@ import (
 	"io"
 	"net"
 	"net/smtp"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -325,90 +323,6 @@ func TestModeNeedsLoopback(t *testing.T) {
 	}
 }
 
-// reader takes a letter without keeping it.
-type reader struct {
-	office
-	peak  atomic.Uint64
-	bytes atomic.Int64
-}
-
-func (r *reader) Accept(_ context.Context, _ intake.Envelope, octets io.Reader) (intake.Accepted, error) {
-	buf := make([]byte, 32<<10)
-	var n int64
-	for i := 0; ; i++ {
-		m, err := octets.Read(buf)
-		n += int64(m)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return intake.Accepted{}, err
-		}
-		if r.peak.Load() > 0 && i%256 == 0 {
-			var stats runtime.MemStats
-			runtime.ReadMemStats(&stats)
-			r.peak.Store(max(r.peak.Load(), stats.HeapAlloc))
-		}
-	}
-	r.bytes.Add(n)
-	return intake.Accepted{Number: "GP-202603-00000001-0", Type: "simple", Recipients: 1}, nil
-}
-
-// TestStreams sends a message that is far larger than what may be held of it.
-func TestStreams(t *testing.T) {
-	in := &reader{}
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	in.peak.Store(before.HeapAlloc)
-	cfg := testConfig()
-	cfg.MaxSize = 256 << 20
-	c, stop := serve(t, cfg, in)
-	defer stop()
-	c.login()
-	c.begin()
-	chunk := []byte(strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024))
-	for range 64 {
-		if _, err := c.conn.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.say(".\r\n", "250 2.6.0 ")
-	if in.bytes.Load() != 64<<20 {
-		t.Errorf("%d octets came through", in.bytes.Load())
-	}
-	if grown := int64(in.peak.Load()) - int64(before.HeapAlloc); grown > 16<<20 {
-		t.Errorf("the heap grew by %d MiB for a message of 64 MiB", grown>>20)
-	}
-}
-
-// serve starts a server with another Intake and connects to it.
-func serve(t testing.TB, cfg Config, in Intake) (*client, func()) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(cfg, doorman{}, in, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, ln, Plaintext) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newClient(t, conn), func() {
-		conn.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // TestLongTextLine: RFC 5321 allows lines of 998 octets, programs write longer
 // ones, and what they are worth is for those who read the message.
 func TestLongTextLine(t *testing.T) {
@@ -470,48 +384,6 @@ type faulty struct{ office }
 func (*faulty) Accept(context.Context, intake.Envelope, io.Reader) (intake.Accepted, error) {
 	var none []int
 	return intake.Accepted{Recipients: none[0]}, nil
-}
-
-// BenchmarkSession is one session that sends letters of 4 KiB to an Intake
-// that reads and forgets them.
-func BenchmarkSession(b *testing.B) { benchmarkSessions(b, 1) }
-
-// BenchmarkSessions16 is the same with sixteen.
-func BenchmarkSessions16(b *testing.B) { benchmarkSessions(b, 16) }
-
-func benchmarkSessions(b *testing.B, n int) {
-	message := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 52) + ".\r\n"
-	b.SetBytes(int64(len(message)))
-	first, stop := serve(b, testConfig(), &reader{})
-	defer stop()
-	clients := []*client{first}
-	for range n - 1 {
-		conn, err := net.Dial("tcp", first.conn.RemoteAddr().String())
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		clients = append(clients, newClient(b, conn))
-	}
-	for _, c := range clients {
-		c.login()
-	}
-	b.ResetTimer()
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var running sync.WaitGroup
-	for _, c := range clients {
-		running.Go(func() {
-			for left.Add(-1) >= 0 {
-				c.say("MAIL FROM:<"+sender+">\r\nRCPT TO:<fns@gov.example>\r\nDATA\r\n", "250 ")
-				c.say("", "250 ")
-				c.say("", "354 ")
-				c.say(message, "250 2.6.0 ")
-			}
-		})
-	}
-	running.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "letters/s")
 }
 
 var (
