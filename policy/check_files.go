@@ -20,13 +20,15 @@ func (j *judge) files() {
 	var sum int64
 	for i, f := range j.l.Files {
 		sum += f.Size
-		if !j.p.FileMax.Allows(f.Size) {
+		// What is too large need not have been inspected.
+		tooLarge := !j.p.FileMax.Allows(f.Size)
+		if tooLarge {
 			j.refuse(FileTooLarge, f.Name, Octets(f.Size), j.p.FileMax)
 		}
 		if j.p.FileNames {
 			j.fileName(i, f.Name)
 		}
-		if j.p.Inspects() {
+		if j.p.Inspects() && !(tooLarge && f.Facts.Format == "" && len(f.Facts.Problems) == 0) {
 			j.fileContent(f)
 		}
 		for _, key := range j.p.RequiredMetadata {

@@ -85,6 +85,7 @@ func TestCheck(t *testing.T) {
 
 		{"file of 2 MiB", "simple", func(l *Letter) { l.Files[0].Size = int64(2 * MiB) }, nil},
 		{"file above 2 MiB", "simple", func(l *Letter) { l.Files[0].Size = int64(2*MiB) + 1 }, []Code{FileTooLarge, FilesTooLarge}},
+		{"too large to be inspected", "registered", func(l *Letter) { l.Files[0] = File{Name: "a.pdf", Size: int64(11 * MiB)} }, []Code{FileTooLarge}},
 		{"sum above 2 MiB", "simple", func(l *Letter) { l.Files = append(l.Files, file("b.pdf", MiB+1)) }, []Code{FilesTooLarge}},
 		{"file of 10 MiB", "registered", func(l *Letter) { l.Files[0].Size = int64(10 * MiB) }, nil},
 		{"file above 10 MiB", "registered", func(l *Letter) { l.Files[0].Size = int64(10*MiB) + 1 }, []Code{FileTooLarge}},

@@ -56,10 +56,10 @@ type Letter struct {
 
 // File is one attachment.
 type File struct {
-	Name     string // decoded; "" when it has none
-	Declared string // MIME type that the mail claims
-	Size     int64  // decoded octets
-	Facts    fileformat.Facts
+	Name     string            // decoded; "" when it has none
+	Declared string            // MIME type that the mail claims
+	Size     int64             // decoded octets
+	Facts    fileformat.Facts  // may be zero for a file above the profile's FileMax
 	Metadata map[string]string // by the names of Profile.RequiredMetadata
 }
 

@@ -234,3 +234,25 @@ func workbookStream(records ...uint16) string {
 	}
 	return string(append(b, make([]byte, 600)...))
 }
+
+// zip64 adds the records of zip64 to a small archive; unsaid leaves sizes and
+// offsets to them.
+func zip64(b []byte, unsaid bool) []byte {
+	le := binary.LittleEndian
+	at := len(b) - 22
+	end := slices.Clone(b[at:])
+	record := append([]byte("PK\x06\x06"), make([]byte, 52)...)
+	le.PutUint64(record[4:], 44)
+	le.PutUint64(record[24:], uint64(le.Uint16(end[8:])))
+	le.PutUint64(record[32:], uint64(le.Uint16(end[10:])))
+	le.PutUint64(record[40:], uint64(le.Uint32(end[12:])))
+	le.PutUint64(record[48:], uint64(le.Uint32(end[16:])))
+	locator := append([]byte("PK\x06\x07"), make([]byte, 16)...)
+	le.PutUint64(locator[8:], uint64(at))
+	le.PutUint32(locator[16:], 1)
+	if unsaid {
+		le.PutUint32(end[12:], 0xffffffff)
+		le.PutUint32(end[16:], 0xffffffff)
+	}
+	return slices.Concat(b[:at], record, locator, end)
+}

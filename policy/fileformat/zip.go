@@ -17,6 +17,8 @@ import (
 const (
 	zipDirectoryMax = 4 << 20 // octets
 	zipEndSize      = 22      // of the end record
+	zipLocatorSize  = 20
+	zipEnd64Size    = 56
 	zipCommentMax   = 1<<16 - 1
 )
 
@@ -73,11 +75,41 @@ func (s *scan) directory() error {
 	}
 	at := s.size - int64(len(end))
 	size, offset := int64(le.Uint32(end[12:])), int64(le.Uint32(end[16:]))
-	// Zip64 records are for archives beyond 4 GiB; those are none of ours.
+	if locator := s.read(at-zipLocatorSize, zipLocatorSize); bytes.HasPrefix(locator, []byte("PK\x06\x07")) {
+		var ok bool
+		if at, ok = s.end64(int64(le.Uint64(locator[8:])), at-zipLocatorSize, &size, &offset); !ok {
+			return errZip
+		}
+	}
 	if offset+size != at || size > zipDirectoryMax {
 		return errZip
 	}
 	return nil
+}
+
+// end64 reads the end record of zip64, which some programs write for small
+// archives too (APPNOTE 4.3.14): it must reach to its locator, and agree with
+// the old record where that says anything.
+func (s *scan) end64(at, locator int64, size, offset *int64) (int64, bool) {
+	const unsaid = 1<<32 - 1
+	b := s.read(at, zipEnd64Size)
+	if len(b) < zipEnd64Size || !bytes.HasPrefix(b, []byte("PK\x06\x06")) {
+		return 0, false
+	}
+	le := binary.LittleEndian
+	if le.Uint64(b[4:]) != uint64(locator-at-12) {
+		return 0, false
+	}
+	for _, v := range []struct {
+		old *int64
+		new uint64
+	}{{size, le.Uint64(b[40:])}, {offset, le.Uint64(b[48:])}} {
+		if v.new > uint64(s.size) || *v.old != unsaid && uint64(*v.old) != v.new {
+			return 0, false
+		}
+		*v.old = int64(v.new)
+	}
+	return at, true
 }
 
 // withinLimits judges the directory: numbers, sums, ratios and names.
