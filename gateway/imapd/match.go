@@ -205,7 +205,11 @@ func (c *candidate) scan(folded string, header bool) bool {
 	}
 	if header {
 		for _, f := range message.ParseHeader(head, 0) {
-			if strings.Contains(fold(f.Name+": "+message.DecodeText(f.Value())), folded) {
+			line := string(f.Raw) // a line that is no field
+			if f.Name != "" {
+				line = f.Name + ": " + f.Value()
+			}
+			if strings.Contains(fold(message.DecodeText(line)), folded) {
 				return true
 			}
 		}
