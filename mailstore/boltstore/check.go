@@ -18,11 +18,19 @@ import (
 // else; it is for tests and for the operator who doubts a disk.
 func (s *Store) Check(ctx context.Context) error {
 	c := &checker{ctx: ctx, uses: map[string]uint64{}, refs: map[body.Name]body.Ref{}}
-	err := s.read(ctx, func(t *txn) error {
-		c.txn = t
-		for err := range t.tx.Check() {
+	// bbolt's list of free pages is the writer's, so its own check is too.
+	err := s.submit(ctx, func(w *work) error {
+		c.errs = nil
+		for err := range w.tx.Check() {
 			c.add("bbolt: %w", err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = s.read(ctx, func(t *txn) error {
+		c.txn = t
 		c.accounts()
 		c.items()
 		c.wraps()
