@@ -269,7 +269,10 @@ var errDraining = errors.New("service closing")
 func (c *conn) awaitUntil(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.draining:
 		return errDraining
 	}
 	return c.transport.SetReadDeadline(t)

@@ -97,8 +97,8 @@ func (p *player) step(line string) error {
 		p.conn = tls.Client(p.conn, clientTLS())
 		p.in = bufio.NewReader(p.conn)
 	case "END":
-		if b, err := p.in.ReadByte(); err == nil {
-			return fmt.Errorf("the server says more: %q", b)
+		if b, err := p.in.ReadByte(); !closed(err) {
+			return fmt.Errorf("no end: %q, %v", b, err)
 		}
 	case "kept":
 		if n := len(p.rig.office.kept()); strconv.Itoa(n) != rest {
