@@ -53,7 +53,7 @@ type consignment struct {
 	item    mailstore.Item
 	record  mailstore.Letter
 	out     letter.Outgoing
-	sent    mailstore.Content
+	sent    letter.Sendable
 	taken   time.Time // when the batch was taken up
 	changes []letter.Change
 	retry   bool // a recipient is left for later

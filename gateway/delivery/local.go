@@ -30,7 +30,7 @@ func (c *Courier) carry(ctx context.Context, load []*consignment) {
 			if r.State != letter.Accepted && r.State != letter.Processing && r.State != letter.Sent {
 				continue
 			}
-			a, err := c.office.Arrive(ctx, con.record, con.item.Account, con.out, con.sent, i, c.now().UTC())
+			a, err := letter.Arrive(con.record, con.item.Account, con.out, con.sent, i, c.now().UTC())
 			if err != nil {
 				c.log.Error("letter not prepared", "letter", con.item.Letter, "err", err)
 				con.failed(i, c.now().UTC(), false, reasonGateway)

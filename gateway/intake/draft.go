@@ -2,10 +2,9 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"gosbridge/certs"
 	"gosbridge/gateway/letter"
@@ -23,7 +22,7 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	if err != nil {
 		return letter.Draft{}, fmt.Errorf("sent form: %w", err)
 	}
-	form, err := in.digest(ctx, s, sent)
+	form, summary, err := in.describe(ctx, s, sent)
 	if err != nil {
 		return letter.Draft{}, err
 	}
@@ -54,12 +53,12 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	if sentHeader := header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, false); len(sentHeader) <= letter.HeaderLimit {
 		out.Header = sentHeader
 	}
-	copied, err := in.copyOf(ctx, id, number, s, sent)
+	copied, err := s.copyOf(id, number, sent, summary)
 	if err != nil {
 		return letter.Draft{}, err
 	}
 	return letter.Draft{
-		ID: id, Number: number, Type: s.profile.Type, Owner: who.Account, Outgoing: out, Copy: copied, Sent: sent,
+		ID: id, Number: number, Type: s.profile.Type, Owner: who.Account, Outgoing: out, Copy: copied, Sent: sent, Summary: summary,
 		Keys:       letter.Keys(number, out.Facts.Letter.MessageID, s.key),
 		Credential: who.Name, Remote: who.Remote.String(),
 	}, nil
@@ -123,21 +122,16 @@ func (in *Intake) recipients(s *submission) []letter.Recipient {
 
 // copyOf is the message for the mailbox of sent letters: the sent form after
 // the gateway's header. It is read: nobody has to open what they sent.
-func (in *Intake) copyOf(ctx context.Context, id mailstore.ID, number string, s *submission, sent mailstore.Content) (_ mailstore.NewMessage, err error) {
-	c := sent
-	c.Prefix = append(letter.Header(number, s.profile.Type), sent.Prefix...)
-	r, err := c.Open(ctx, in.store.Bodies(), 0)
-	if err != nil {
-		return mailstore.NewMessage{}, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	summary, err := message.Index(r, in.limits)
+func (s *submission) copyOf(id mailstore.ID, number string, sent mailstore.Content, summary []byte) (mailstore.NewMessage, error) {
+	form, err := message.DecodeSummary(summary)
 	if err != nil {
 		return mailstore.NewMessage{}, fmt.Errorf("sent copy: %w", err)
 	}
+	prefix := letter.Header(number, s.profile.Type)
+	sent.Prefix = append(slices.Clone(prefix), sent.Prefix...)
 	return mailstore.NewMessage{
-		EmailID: mailstore.NewID(), LetterID: id, Received: s.at.In(time.UTC), Flags: mailstore.Seen,
-		Summary: summary, Content: c,
+		EmailID: mailstore.NewID(), LetterID: id, Received: s.at, Flags: mailstore.Seen,
+		Summary: form.WithPrefix(prefix), Content: sent,
 	}, nil
 }
 

@@ -68,21 +68,21 @@ func (in *Intake) signed(ctx context.Context, s *submission, signer certs.Detach
 	}, nil
 }
 
-// digest is the SHA-256 and size of a form.
-func (in *Intake) digest(ctx context.Context, s *submission, c mailstore.Content) (_ receipt.Content, err error) {
-	submitted := receipt.Content{SHA256: s.msg.SHA256, Size: s.msg.Size}
+// describe gives digest, size and summary of the sent form. The submitted
+// octets have been through the parser; another form is read once.
+func (in *Intake) describe(ctx context.Context, s *submission, c mailstore.Content) (_ receipt.Content, summary []byte, err error) {
 	if len(c.Prefix) == 0 && len(c.Suffix) == 0 {
-		return submitted, nil
+		return receipt.Content{SHA256: s.msg.SHA256, Size: s.msg.Size}, s.msg.Summary(), nil
 	}
 	r, err := c.Open(ctx, in.store.Bodies(), 0)
 	if err != nil {
-		return receipt.Content{}, err
+		return receipt.Content{}, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	h := sha256.New()
-	n, err := io.Copy(h, r)
+	summary, err = message.Index(io.TeeReader(r, h), in.limits)
 	if err != nil {
-		return receipt.Content{}, fmt.Errorf("digest of sent form: %w", err)
+		return receipt.Content{}, nil, fmt.Errorf("sent form: %w", err)
 	}
-	return receipt.Content{SHA256: receipt.Digest(h.Sum(nil)), Size: n}, nil
+	return receipt.Content{SHA256: receipt.Digest(h.Sum(nil)), Size: c.Size()}, summary, nil
 }

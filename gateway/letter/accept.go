@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gosbridge/gateway/journal"
+	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -27,8 +28,10 @@ type Draft struct {
 	// Copy is the sent form with its header prefix, for the mailbox of sent
 	// letters.
 	Copy mailstore.NewMessage
-	// Sent is the sent form, for the recipients.
-	Sent mailstore.Content
+	// Sent is the sent form, for the recipients, and Summary what lists need
+	// of it.
+	Sent    mailstore.Content
+	Summary []byte
 	// Who is told in the journal: name of the credential, client's address.
 	Credential string
 	Remote     string
@@ -88,17 +91,19 @@ func (b *builder) accept(d Draft, to []receipt.Recipient) error {
 }
 
 // dispatch is the payload of an item of DispatchClass: the sent form but for
-// its body, which is the item's.
+// its body, which is the item's, and its summary.
 type dispatch struct {
-	Prefix []byte `json:"prefix,omitempty"`
-	Offset int64  `json:"offset"`
-	Length int64  `json:"length"`
-	Suffix []byte `json:"suffix,omitempty"`
+	Prefix  []byte `json:"prefix,omitempty"`
+	Offset  int64  `json:"offset"`
+	Length  int64  `json:"length"`
+	Suffix  []byte `json:"suffix,omitempty"`
+	Summary []byte `json:"summary"`
 }
 
 func dispatchItem(out Outgoing, d Draft) (mailstore.Item, error) {
 	payload, err := json.Marshal(dispatch{
 		Prefix: d.Sent.Prefix, Offset: d.Sent.Offset, Length: d.Sent.Length, Suffix: d.Sent.Suffix,
+		Summary: d.Summary,
 	})
 	if err != nil {
 		return mailstore.Item{}, fmt.Errorf("encode dispatch: %w", err)
@@ -113,19 +118,29 @@ func dispatchItem(out Outgoing, d Draft) (mailstore.Item, error) {
 	}, nil
 }
 
+// Sendable is the sent form of a letter with its summary.
+type Sendable struct {
+	Content mailstore.Content
+	Summary *message.Summary
+}
+
 // SentForm reads the sent form of a letter from its queue item.
-func SentForm(it mailstore.Item) (mailstore.Content, error) {
+func SentForm(it mailstore.Item) (Sendable, error) {
 	var d dispatch
 	if err := json.Unmarshal(it.Payload, &d); err != nil {
-		return mailstore.Content{}, fmt.Errorf("dispatch %s: %w: %w", it.ID, mailstore.ErrDamaged, err)
+		return Sendable{}, fmt.Errorf("dispatch %s: %w: %w", it.ID, mailstore.ErrDamaged, err)
+	}
+	summary, err := message.DecodeSummary(d.Summary)
+	if err != nil {
+		return Sendable{}, fmt.Errorf("dispatch %s: %w: %w", it.ID, mailstore.ErrDamaged, err)
 	}
 	c := mailstore.Content{Prefix: d.Prefix, Offset: d.Offset, Length: d.Length, Suffix: d.Suffix}
 	if len(it.Bodies) == 1 {
 		c.Body = it.Bodies[0]
 	} else if c.Length > 0 {
-		return c, fmt.Errorf("dispatch %s: %w: %d bodies", it.ID, mailstore.ErrDamaged, len(it.Bodies))
+		return Sendable{}, fmt.Errorf("dispatch %s: %w: %d bodies", it.ID, mailstore.ErrDamaged, len(it.Bodies))
 	}
-	return c, nil
+	return Sendable{Content: c, Summary: summary}, nil
 }
 
 // Header is the gateway's header prefix of a letter, lines with CRLF.

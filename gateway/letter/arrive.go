@@ -2,13 +2,12 @@ package letter
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gosbridge/gateway/journal"
-	"gosbridge/gateway/message"
 	"gosbridge/mailstore"
 )
 
@@ -30,15 +29,11 @@ func ArrivalID(letter, account mailstore.ID) mailstore.ID {
 
 // Arrive prepares the delivery of a letter's sent form to one recipient:
 // the gateway's header prefix goes before it.
-func (o *Office) Arrive(ctx context.Context, rec mailstore.Letter, sender mailstore.ID, out Outgoing, sent mailstore.Content, index int, at time.Time) (Arrival, error) {
+func Arrive(rec mailstore.Letter, sender mailstore.ID, out Outgoing, sent Sendable, index int, at time.Time) (Arrival, error) {
 	r := out.Recipients[index]
 	prefix := deliveryHeader(rec, out, at)
-	delivered := sent
-	delivered.Prefix = append(prefix, sent.Prefix...)
-	summary, err := o.index(ctx, delivered)
-	if err != nil {
-		return Arrival{}, fmt.Errorf("letter %s: %w", rec.Number, err)
-	}
+	delivered := sent.Content
+	delivered.Prefix = append(slices.Clone(prefix), delivered.Prefix...)
 	data, err := encode(Incoming{
 		Format: recordFormat, Facts: out.Facts, Sender: sender, Recipient: index, Subject: out.Subject, Correspondent: out.Registry,
 		State: Delivered, Steps: []Step{{State: Delivered, At: at}},
@@ -47,7 +42,8 @@ func (o *Office) Arrive(ctx context.Context, rec mailstore.Letter, sender mailst
 		return Arrival{}, err
 	}
 	msg := mailstore.NewMessage{
-		EmailID: ArrivalID(rec.ID, r.Account), LetterID: rec.ID, Received: at, Summary: summary, Content: delivered,
+		EmailID: ArrivalID(rec.ID, r.Account), LetterID: rec.ID, Received: at, Content: delivered,
+		Summary: sent.Summary.WithPrefix(prefix),
 	}
 	if out.Waits() {
 		msg.Keywords = []string{KeywordAwaiting}
@@ -63,16 +59,6 @@ func (o *Office) Arrive(ctx context.Context, rec mailstore.Letter, sender mailst
 			"counterpart": out.Facts.Sender.Address, "sha256": out.Facts.Submitted.SHA256.String(),
 		}),
 	}, nil
-}
-
-// index makes the summary of a form.
-func (o *Office) index(ctx context.Context, c mailstore.Content) (summary []byte, err error) {
-	r, err := c.Open(ctx, o.store.Bodies(), 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	return message.Index(r, message.Limits{})
 }
 
 // deliveryHeader is the prefix of the delivered form. RFC 5321 §4.4 wants the
