@@ -1,0 +1,203 @@
+"""A gateway of the binary under test: starting, stopping, killing it, and its
+commands. Everything it starts ends with the test run, by process id."""
+
+import atexit
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+BINARY = os.environ.get("GOSBRIDGE", "gosbridge")
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTS = ROOT / "testdata" / "documents"
+LETTERS = ROOT / "testdata" / "letters"
+
+SENDER = "ivanov@romashka.example"
+PARTNER = "petrova@vector.example"
+BODY = "office@inspection.example"
+
+PATIENCE = 30  # seconds that a step may take on a slow machine
+PORTS = ("smtps", "smtp", "imaps", "imap")
+
+_running = set()
+
+
+@atexit.register
+def _end_all():
+    for process in list(_running):
+        process.kill()
+        process.wait()
+
+
+def wait_for(what, check, patience=PATIENCE, every=0.05):
+    """Calls check until it returns something true, and returns that."""
+    end = time.monotonic() + patience
+    while True:
+        got = check()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError("waited %d s in vain for %s; last seen: %r" % (patience, what, got))
+        time.sleep(every)
+
+
+def free_ports():
+    """Ports that nobody uses, all taken at once so that they differ."""
+    sockets = [socket.socket() for _ in PORTS]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = dict(zip(PORTS, (s.getsockname()[1] for s in sockets)))
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def run(*argv, stdin=None, patience=PATIENCE, env=None):
+    """Runs a program to its end; stdout and stderr as text."""
+    return subprocess.run(
+        [str(a) for a in argv], input=stdin, capture_output=True, timeout=patience, text=not isinstance(stdin, bytes),
+        env=env, check=False)
+
+
+class Gateway:
+    """A data folder and the process that serves it."""
+
+    def __init__(self, folder=None):
+        # Short, because the admin socket's path has to fit 108 octets.
+        self.temp = pathlib.Path(tempfile.mkdtemp(prefix="gb", dir="/tmp"))
+        self.data = folder or self.temp / "d"
+        self.config = self.data / "config.toml"
+        self.ca = self.data / "keys" / "ca.pem"
+        self.ports = free_ports()
+        self.ready = None
+        self.process = None
+        self.log = self.temp / "log"
+
+    # Starting and ending
+
+    def quickstart(self, *flags, wait=True):
+        """Starts quickstart, and waits until its demonstration is over."""
+        ready = self.temp / "ready.json"
+        ready.unlink(missing_ok=True)
+        argv = ["quickstart", "--data", self.data, "--ready-file", ready, *flags]
+        for name in PORTS:
+            argv += ["--%s-port" % name, self.ports[name]]
+        self._start(argv)
+        self._await("the ready file", ready.exists)
+        self.ready_mode = ready.stat().st_mode & 0o777
+        self.ready = json.loads(ready.read_text())
+        if wait:
+            self._await("the end of the demonstration", lambda: "Serving." in self.output())
+        return self
+
+    def serve(self, preexec=None):
+        """Starts serve with the folder's configuration on this gateway's ports."""
+        self.place()
+        self._start(["serve", "--config", self.config], preexec=preexec)
+        for name in PORTS:
+            self._await("port %s" % name, lambda name=name: self.listening(name))
+        return self
+
+    def place(self):
+        """Writes this gateway's ports into the configuration."""
+        kinds = {("submission", "implicit"): "smtps", ("submission", "starttls"): "smtp",
+                 ("imap", "implicit"): "imaps", ("imap", "starttls"): "imap"}
+        parts = re.split(r"(?m)^(?=\[)", self.config.read_text())
+        for i, part in enumerate(parts):
+            if part.startswith("[[listener]]"):
+                field = dict(re.findall(r'(?m)^(\w+) = "(.*)"', part))
+                port = self.ports[kinds[field["protocol"], field["tls"]]]
+                parts[i] = re.sub(r'(?m)^address = .*', 'address = "127.0.0.1:%d"' % port, part)
+        self.config.write_text("".join(parts))
+
+    def _start(self, argv, preexec=None):
+        assert self.process is None, "it runs already"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [BINARY, *(str(a) for a in argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=preexec, cwd=self.temp)
+        _running.add(self.process)
+
+    def _await(self, what, check):
+        def look():
+            if self.process.poll() is not None:
+                raise AssertionError("gosbridge ended with %s before %s:\n%s" % (
+                    self.process.returncode, what, self.output()))
+            return check()
+        wait_for(what, look)
+
+    def output(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def listening(self, name):
+        try:
+            socket.create_connection(("127.0.0.1", self.ports[name]), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def kill(self):
+        """kill -9: no step of an orderly end is taken."""
+        self._end(signal.SIGKILL)
+
+    def stop(self):
+        """Ends it in order, and wants status 0."""
+        status = self._end(signal.SIGTERM)
+        assert status == 0, "gosbridge ended with %d:\n%s" % (status, self.output())
+
+    def _end(self, how):
+        process, self.process = self.process, None
+        process.send_signal(how)
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError("did not end within %d s:\n%s" % (PATIENCE, self.output())) from None
+        finally:
+            _running.discard(process)
+
+    def close(self):
+        """Ends it if it runs, and removes what it left."""
+        if self.process is not None:
+            self.kill()
+        shutil.rmtree(self.temp, ignore_errors=True)
+
+    # Its commands
+
+    def command(self, *argv, status=0):
+        """Runs a command on this folder; stdout."""
+        done = run(BINARY, "--config", self.config, *argv)
+        assert done.returncode == status, "gosbridge %s: status %d instead of %d\n%s%s" % (
+            " ".join(map(str, argv)), done.returncode, status, done.stdout, done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def json(self, *argv):
+        return json.loads(self.command(*argv, "--json"))
+
+    def account(self, address, entry, *flags, kind="person"):
+        """Makes an account with one password, which is kept for login."""
+        self.command("account", "add", address, "--registry", entry, *flags)
+        self.credential(address, kind)
+
+    def credential(self, address, kind):
+        """Makes one more password of an account."""
+        made = self.json("credential", "add", address, "--name", "e2e " + kind, "--class", kind)
+        self.ready["accounts"].append({"address": address, "class": kind, "password": made["secret"]})
+
+    def password(self, address, kind="person"):
+        for a in self.ready["accounts"]:
+            if a["address"] == address and a["class"] == kind:
+                return a["password"]
+        raise KeyError("no password of %s as %s" % (address, kind))
+
+    def tls(self):
+        """What a client needs to trust this gateway and no other."""
+        return ssl.create_default_context(cafile=str(self.ca))
