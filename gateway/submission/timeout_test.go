@@ -241,3 +241,40 @@ func TestCoalesced(t *testing.T) {
 		}
 	})
 }
+
+// TestSilentLogin: the timeout within a login ends the connection once.
+func TestSilentLogin(t *testing.T) {
+	inBubble(t, Plaintext, func(t *testing.T, r *rig, dial func() *client) {
+		c := dial()
+		c.say("", "220 ")
+		c.say("EHLO client.example\r\n", "250-")
+		c.say("AUTH PLAIN\r\n", "334 ")
+		began := time.Now()
+		c.say("", "421 4.4.2 ")
+		c.ended()
+		took(t, began, 5*time.Minute, 5*time.Minute)
+	})
+}
+
+// TestDeafClient: one that reads no replies holds up neither the server for
+// ever nor its end.
+func TestDeafClient(t *testing.T) {
+	inBubble(t, Plaintext, func(t *testing.T, r *rig, dial func() *client) {
+		c := dial()
+		began := time.Now()
+		time.Sleep(writeTimeout + time.Second)
+		if _, err := c.conn.Write([]byte("NOOP\r\n")); err == nil {
+			t.Error("a client that reads nothing is still served")
+		}
+		took(t, began, writeTimeout, writeTimeout+2*time.Second)
+
+		deaf := dial()
+		defer deaf.conn.Close()
+		synctest.Wait()
+		began = time.Now()
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+		took(t, began, 0, testConfig().ShutdownTimeout)
+	})
+}
