@@ -125,7 +125,7 @@ func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, k
 	}
 	t, err := in.office.Accept(ctx, draft)
 	if err != nil {
-		return answer, false, unavailable(err)
+		return answer, false, unavailable(err, s.env.Who.Account)
 	}
 	old, err := in.commit(ctx, s, draft, t)
 	if err != nil || old != nil {
@@ -136,7 +136,7 @@ func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, k
 		if old != nil && err == nil {
 			answer = *old
 		}
-		return answer, maybe, unavailable(err)
+		return answer, maybe, unavailable(err, s.env.Who.Account)
 	}
 	answer = accepted(draft.ID, draft.Number, draft.Type, draft.Outgoing)
 	for _, a := range decision.Advice {
@@ -235,12 +235,12 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 
 // unavailable gives failures of our own side their temporary refusal; the
 // cause stays in the chain for the log.
-func unavailable(err error) error {
+func unavailable(err error, who mailstore.Account) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, mailstore.ErrQuota):
-		return errors.Join(policy.NewRefusal(policy.New(policy.Quota, policy.AnySize)), err)
+		return errors.Join(policy.NewRefusal(policy.New(policy.Quota, policy.Octets(who.Quota))), err)
 	case errors.Is(err, mailstore.ErrFull), errors.Is(err, body.ErrFull):
 		return errors.Join(policy.NewRefusal(policy.New(policy.StoreFull)), err)
 	}

@@ -28,7 +28,7 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	}
 	number, err := in.numbers.Take(ctx, s.at)
 	if err != nil {
-		return letter.Draft{}, unavailable(err)
+		return letter.Draft{}, unavailable(err, s.env.Who.Account)
 	}
 	who := s.env.Who
 	id := mailstore.NewID()

@@ -104,13 +104,10 @@ func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (
 	book := in.book.Load()
 	entry, ok := book.Registry.Lookup(r.Address)
 	if !ok {
-		return r, unknown(book.Registry, r.Address)
+		return r, policy.NewRefusal(policy.Unknown(r.Address, book.Registry.Suggest(r.Address)))
 	}
-	switch entry.StatusAt(in.now()) {
-	case registry.Archived:
-		return r, policy.NewRefusal(policy.New(policy.RecipientArchived, r.Address))
-	case registry.Left:
-		return r, policy.NewRefusal(policy.New(policy.RecipientLeft, r.Address))
+	if v, ok := policy.Unreachable(r.Address, entry, in.now()); ok {
+		return r, policy.NewRefusal(v)
 	}
 	r.Entry = entry
 	account, err := in.account(ctx, entry, r.Address)
@@ -122,14 +119,6 @@ func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (
 	}
 	r.Account = account.ID
 	return r, nil
-}
-
-// unknown names up to three near addresses.
-func unknown(reg *registry.Registry, address string) error {
-	if near := reg.Suggest(address); len(near) > 0 {
-		return policy.NewRefusal(policy.New(policy.RecipientNear, address, near))
-	}
-	return policy.NewRefusal(policy.New(policy.RecipientUnknown, address))
 }
 
 // account finds whose mailbox on this gateway an entry's letters go to: the
