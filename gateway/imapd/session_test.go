@@ -21,6 +21,9 @@ import (
 	"gosbridge/mailstore"
 )
 
+// insecure trusts the certificate of a test.
+var insecure = &tls.Config{InsecureSkipVerify: true}
+
 func certificate(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -38,7 +41,7 @@ func certificate(t testing.TB) *tls.Config {
 // startTLS takes a client over to TLS.
 func (l *line) startTLS() {
 	l.t.Helper()
-	conn := tls.Client(l.conn, &tls.Config{InsecureSkipVerify: true})
+	conn := tls.Client(l.conn, insecure)
 	if err := conn.Handshake(); err != nil {
 		l.t.Fatal(err)
 	}
