@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -200,7 +201,8 @@ type source struct{ c *conn }
 func (s source) Read(p []byte) (int, error) {
 	c := s.c
 	if err := c.flush(); err != nil {
-		return 0, err
+		// Not as it is: a timeout of writing is none of reading.
+		return 0, fmt.Errorf("%w: %v", net.ErrClosed, err)
 	}
 	if c.message == nil {
 		return c.transport.Read(p)
