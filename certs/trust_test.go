@@ -49,6 +49,23 @@ func TestTrust(t *testing.T) {
 	}
 }
 
+// TestOldSignatureOnAnchor shows that the signature on a certificate matters
+// unless it is trusted itself: nobody checks it then.
+func TestOldSignatureOnAnchor(t *testing.T) {
+	_, middle, leaf, _ := chainOf(t)
+	old := *leaf
+	old.SignatureAlgorithm = x509.SHA1WithRSA
+	for _, test := range []struct {
+		anchor *x509.Certificate
+		want   Reason
+	}{{leaf, Valid}, {middle, WeakAlgorithm}} {
+		store := NewTrustStore([]Anchor{{test.anchor, Signing}}, nil)
+		if _, reason, detail := store.Verify(&old, nil, Signing, testTime); reason != test.want {
+			t.Errorf("%s anchored: %s %s", test.anchor.Subject, reason, detail)
+		}
+	}
+}
+
 // TestLoadTrustStore reads anchors from files.
 func TestLoadTrustStore(t *testing.T) {
 	root, middle, leaf, _ := chainOf(t)
