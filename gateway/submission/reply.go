@@ -18,7 +18,7 @@ import (
 // go-smtp about syntax. A reply says what the client has to know; the cause of
 // a failure of ours stands in the log alone.
 
-// reply is one reply without its text lines split.
+// reply is a reply of one line.
 type reply struct {
 	code     int
 	enhanced [3]int // RFC 3463
