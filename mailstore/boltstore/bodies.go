@@ -3,6 +3,7 @@ package boltstore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
@@ -183,9 +184,6 @@ func (w *work) releaseBody(keys *accountKeys, r bodyRef) error {
 	if err := w.del(bWrap, k); err != nil {
 		return err
 	}
-	if !isInline(r.place) {
-		return nil // swept by the engine of the large bodies
-	}
 	if _, held, err := w.heldBy(r.name); held || err != nil {
 		return err
 	}
@@ -210,7 +208,11 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepRepor
 	if err := s.sweepGone(ctx, s.now().Add(-mailstore.RepeatWindow)); err != nil {
 		return report, fmt.Errorf("sweep remembered ids: %w", err)
 	}
-	large, err := s.large.Sweep(ctx, s.live, grace)
+	live, err := s.liveSince(ctx, s.now().Add(-grace))
+	if err != nil {
+		return report, fmt.Errorf("sweep large bodies: %w", err)
+	}
+	large, err := s.large.Sweep(ctx, live, grace)
 	report.Kept += large.Kept
 	report.Removed += large.Removed
 	report.Octets += large.Octets
@@ -220,17 +222,35 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepRepor
 	return report, nil
 }
 
-// live reports whether any holder has a hold on a body.
-func (s *Store) live(ctx context.Context, name body.Name) (held bool, err error) {
-	err = s.read(ctx, func(t *txn) error {
-		_, held, err = t.heldBy(name)
-		return err
+// liveSince returns the rule by which large bodies are kept: somebody holds
+// them, or did after limit, so that a session may still be reading.
+func (s *Store) liveSince(ctx context.Context, limit time.Time) (func(context.Context, body.Name) (bool, error), error) {
+	started := s.now()
+	recent := map[body.Name]bool{}
+	err := s.read(ctx, func(t *txn) error {
+		t.died(limit, func(name body.Name) bool { recent[name] = true; return true })
+		return nil
 	})
-	return held, err
+	return func(ctx context.Context, name body.Name) (live bool, err error) {
+		err = s.read(ctx, func(t *txn) error {
+			_, live, err = t.heldBy(name)
+			if live = live || recent[name]; !live {
+				t.died(started, func(dead body.Name) bool { live = dead == name; return !live })
+			}
+			return err
+		})
+		return live, err
+	}, err
+}
+
+// died calls fn for the bodies that died at since or later, until it returns
+// false.
+func (t *txn) died(since time.Time, fn func(body.Name) bool) {
+	t.scan(bDead, nil, key(since), func(k, _ []byte) bool { return fn(body.Name(k[16:])) })
 }
 
 // older returns keys of a bucket whose time is not after limit, a slice of
-// them, and how many lie behind.
+// them.
 func (t *txn) older(n bucket, limit time.Time) (keys [][]byte) {
 	end := key(limit)
 	t.scan(n, nil, nil, func(k, _ []byte) bool {
@@ -275,17 +295,17 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 	}
 }
 
-// bury removes a dead small body, unless somebody holds it again.
+// bury removes a dead small body, unless somebody holds it again. A large one
+// is left to the engine that keeps it.
 func (w *work) bury(k []byte) (octets int64, err error) {
-	d := decoder{b: k[8:]}
-	place := key(d.fixed64())
-	_, held, err := w.heldBy(body.Name(d.id()))
+	place := binary.BigEndian.Uint64(k[8:])
+	wr, held, err := w.heldBy(body.Name(k[16:]))
 	if err != nil {
 		return 0, err
 	}
-	if !held {
-		octets = int64(len(w.get(bInline, place)))
-		if err := w.del(bInline, place); err != nil {
+	if isInline(place) && (!held || wr.place != place) {
+		octets = int64(len(w.get(bInline, key(place))))
+		if err := w.del(bInline, key(place)); err != nil {
 			return 0, err
 		}
 	}

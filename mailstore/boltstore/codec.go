@@ -8,7 +8,7 @@ import (
 	"gosbridge/mailstore"
 )
 
-// writer of one record. Numbers are varints unless the name says fixed.
+// encoder writes one record. Numbers are varints unless the name says fixed.
 type encoder struct{ b []byte }
 
 func (e *encoder) byte(v byte)      { e.b = append(e.b, v) }

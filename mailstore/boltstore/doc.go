@@ -41,5 +41,5 @@
 //	gone      time, kind, account, id             what Sweep forgets
 //	wrap      body name, holder                   uses, size, place, wrapped key
 //	inline    place                               sealed small body
-//	dead      time, place, body name              small bodies that nobody holds
+//	dead      time, place, body name              bodies that nobody holds any more
 package boltstore

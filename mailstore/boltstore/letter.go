@@ -62,7 +62,7 @@ func (v *view) openLetter(k, raw []byte) (mailstore.Letter, error) {
 	return l, err
 }
 
-// timeKeyOf is where a letter stands in the order of time.
+// letterTimeKey is where a letter stands in the order of time.
 func letterTimeKey(an uint32, l mailstore.Letter) []byte { return key(an, l.At, l.ID, l.Role) }
 
 // PutLetter implements mailstore.LetterWriter.

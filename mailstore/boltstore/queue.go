@@ -89,7 +89,7 @@ func (t *txn) item(id mailstore.ID) (*itemRecord, error) {
 	return decodeItem(id, raw)
 }
 
-// open makes the item that callers see.
+// openItem makes the item that callers see.
 func (t *txn) openItem(r *itemRecord, share bool) (mailstore.Item, error) {
 	keys, err := t.accountKeys(r.Account, share)
 	if err != nil {

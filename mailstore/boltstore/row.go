@@ -106,7 +106,7 @@ func (r *row) decode(raw []byte) error {
 	return nil
 }
 
-// sealRow seals summary, prefix and suffix of a message for its row.
+// seal seals summary, prefix and suffix of a message for its row.
 func (r *row) seal(keys *accountKeys, k, summary, prefix, suffix []byte) {
 	r.summary, r.content = nil, nil
 	if len(summary) > 0 {

@@ -49,15 +49,6 @@ func (b *modelBox) state() modelState {
 
 func (r *modelRow) String() string { return fmt.Sprint(r.flags, sorted(r.words)) }
 
-func (b *modelBox) find(uid mailstore.UID) *modelRow {
-	for _, r := range b.rows {
-		if r.uid == uid {
-			return r
-		}
-	}
-	return nil
-}
-
 func (b *modelBox) add(r modelRow) mailstore.UID {
 	r.uid = b.next
 	b.next++
