@@ -181,13 +181,16 @@ func (s *session) markSeen(uids []mailstore.UID) error {
 	if len(uids) == 0 || s.w.Err() != nil {
 		return s.w.Err()
 	}
-	change := mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen}
-	done, err := s.setFlags(uidSet(uids), change, echoAll)
-	if err != nil {
+	job := &flagJob{
+		set:    uidSet(uids),
+		change: mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen},
+		echo:   echoAll,
+	}
+	if err := s.setFlags([]*flagJob{job}); err != nil {
 		return err
 	}
-	for _, m := range done.rows {
-		if done.result.Changed.Contains(m.UID) {
+	for _, m := range job.rows {
+		if job.result.Changed.Contains(m.UID) {
 			s.writeFetchFlags(m)
 		}
 	}

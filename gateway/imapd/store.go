@@ -16,53 +16,6 @@ type storeArgs struct {
 	unchanged *mailstore.ModSeq
 }
 
-// storeFlags answers STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3).
-func (s *session) storeFlags(c *call) (answer, error) {
-	s.r.SP()
-	set := s.r.Set()
-	s.r.SP()
-	args := s.readStore()
-	s.r.EOL()
-	if err := s.r.Err(); err != nil {
-		return answer{}, err
-	}
-	if err := s.mayChange(); err != nil {
-		return answer{}, err
-	}
-	if args.unchanged != nil {
-		s.useCondstore()
-	}
-	spans, err := s.resolve(set, c.uid)
-	if err != nil {
-		return answer{}, err
-	}
-	change := mailstore.FlagChange{
-		Op: args.op, Flags: args.flags, Keywords: args.keywords,
-		Protect: s.srv.room.Owns, UnchangedSince: args.unchanged,
-	}
-	echo := echoAll
-	if args.silent {
-		echo = echoForeign
-		if s.owned(args.keywords) {
-			echo = echoAll // what the client believes now is wrong
-		}
-	}
-	var modified []mailstore.UID
-	missing := false
-	for len(spans) > 0 {
-		var head []span
-		head, spans = cut(spans, mailstore.MaxMessagesPerUpdate)
-		done, err := s.setFlags(s.view.set(head), change, echo)
-		if err != nil {
-			return answer{}, err
-		}
-		modified = append(modified, s.view.announced(done.result.Modified)...)
-		missing = missing || done.missing
-		s.writeStored(done)
-	}
-	return s.stored(c, modified, missing), s.w.Err()
-}
-
 // readStore reads modifier, operation and flags.
 func (s *session) readStore() storeArgs {
 	var args storeArgs
@@ -134,69 +87,80 @@ const (
 	echoAll
 )
 
-// flagsDone is what setFlags did.
-type flagsDone struct {
+// flagJob is one change of flags, and what came of it.
+type flagJob struct {
+	set    mailstore.UIDSet
+	change mailstore.FlagChange
+	echo   echo
+
 	result  mailstore.FlagResult
 	rows    []*mailstore.Message // to be echoed, as they are now
 	missing bool                 // some of the set are gone
-	box     mailstore.Mailbox    // after the change
 }
 
-// setFlags changes the flags of a set of at most MaxMessagesPerUpdate messages
-// in one Update, with what letters have to say to it.
-func (s *session) setFlags(set mailstore.UIDSet, change mailstore.FlagChange, want echo) (flagsDone, error) {
+// setFlags runs jobs on at most MaxMessagesPerUpdate messages in one Update,
+// with what letters have to say to it.
+func (s *session) setFlags(jobs []*flagJob) error {
 	v := s.view
-	var done flagsDone
-	var before mailstore.ModSeq
+	var before, after mailstore.Mailbox
 	err := s.change(func(tx mailstore.UpdateTx) error {
-		done = flagsDone{}
-		box, err := tx.Mailbox(v.box)
-		if err != nil {
+		var err error
+		if before, err = tx.Mailbox(v.box); err != nil {
 			return try("store flags", err)
 		}
-		before = box.HighestMod
-		show, err := s.foreign(tx, box, set)
-		if err != nil {
-			return err
-		}
-		if done.result, err = tx.SetFlags(v.box, set, change); err != nil {
-			return try("store flags", err)
-		}
-		touched, err := s.tellRoom(tx, box, done.result.NewSeen, want)
-		if err != nil {
-			return err
-		}
-		show = append(show, touched...)
-		if done.box, err = tx.Mailbox(v.box); err != nil {
-			return try("store flags", err)
-		}
-		all := want == echoAll || s.condstore
-		replaced := change.Op == mailstore.FlagsSet && s.owned(box.Keywords)
-		if !all && !replaced && len(show) == 0 && before <= v.modseq {
-			done.missing = len(v.gone) > 0 && len(intersect(set, uidSet(v.gone))) > 0
-			return nil // nothing to show, and all of it is there
-		}
-		found := 0
-		for m, err := range tx.Messages(v.box, set, 0) {
-			if err != nil {
-				return try("store flags", err)
-			}
-			found++
-			if all || slices.Contains(show, m.UID) || replaced && s.owned(m.Keywords) {
-				done.rows = append(done.rows, m)
+		for _, job := range jobs {
+			if err := s.setFlagsIn(tx, before, job); err != nil {
+				return err
 			}
 		}
-		done.missing = found < len(v.announced(set))
-		return nil
+		after, err = tx.Mailbox(v.box)
+		return try("store flags", err)
 	})
 	if err != nil {
-		return done, err
+		return err
 	}
-	v.remember(before, done.result)
-	if len(done.box.Keywords) > v.keywords {
-		s.writeFlagLists(done.box) // before a FETCH names a new keyword
+	v.remember(before.HighestMod, jobs)
+	if len(after.Keywords) > v.keywords {
+		s.writeFlagLists(after) // before a FETCH names a new keyword
 	}
-	return done, nil
+	return nil
+}
+
+// setFlagsIn is one job. box is the mailbox as it was before the Update. It
+// may run again, and then begins anew.
+func (s *session) setFlagsIn(tx mailstore.UpdateTx, box mailstore.Mailbox, job *flagJob) error {
+	v := s.view
+	job.rows, job.missing = nil, false
+	show, err := s.foreign(tx, box, job.set)
+	if err != nil {
+		return err
+	}
+	if job.result, err = tx.SetFlags(v.box, job.set, job.change); err != nil {
+		return try("store flags", err)
+	}
+	touched, err := s.tellRoom(tx, box, job.result.NewSeen, job.echo)
+	if err != nil {
+		return err
+	}
+	show = append(show, touched...)
+	all := job.echo == echoAll || s.condstore
+	replaced := job.change.Op == mailstore.FlagsSet && s.owned(box.Keywords)
+	if !all && !replaced && len(show) == 0 && box.HighestMod <= v.modseq {
+		job.missing = len(v.gone) > 0 && len(intersect(job.set, uidSet(v.gone))) > 0
+		return nil // nothing to show, and all of it is there
+	}
+	found := 0
+	for m, err := range tx.Messages(v.box, job.set, 0) {
+		if err != nil {
+			return try("store flags", err)
+		}
+		found++
+		if all || slices.Contains(show, m.UID) || replaced && s.owned(m.Keywords) {
+			job.rows = append(job.rows, m)
+		}
+	}
+	job.missing = found < len(v.announced(job.set))
+	return nil
 }
 
 // tellRoom tells letters of messages that were seen, and returns those whose
@@ -262,7 +226,7 @@ func (s *session) foreign(tx mailstore.Tx, box mailstore.Mailbox, set mailstore.
 		if err != nil {
 			return nil, try("changes", err)
 		}
-		if m.ModSeq > v.modseq && !mine(v.own, m) {
+		if m.ModSeq > v.modseq && m.ModSeq <= box.HighestMod && !mine(v.own, m) {
 			foreign = append(foreign, m.UID)
 		}
 	}
@@ -270,23 +234,29 @@ func (s *session) foreign(tx mailstore.Tx, box mailstore.Mailbox, set mailstore.
 }
 
 // remember notes that what an Update changed was answered. When nothing else
-// had happened before it, the view is as new as the mailbox.
-func (v *view) remember(before mailstore.ModSeq, r mailstore.FlagResult) {
-	if r.ModSeq == 0 {
-		return
+// had happened before it, and letters had no part in it, the view is as new as
+// the mailbox.
+func (v *view) remember(before mailstore.ModSeq, jobs []*flagJob) {
+	alone := before == v.modseq
+	for _, job := range jobs {
+		alone = alone && len(job.result.NewSeen) == 0
 	}
-	if before == v.modseq && len(r.NewSeen) == 0 {
-		v.modseq = r.ModSeq
-		return
+	for _, job := range jobs {
+		switch r := job.result; {
+		case r.ModSeq == 0:
+		case alone:
+			v.modseq = r.ModSeq
+		default:
+			v.own = append(v.own, ownChange{r.ModSeq, r.Changed})
+		}
 	}
-	v.own = append(v.own, ownChange{r.ModSeq, r.Changed})
 }
 
 // writeStored writes the FETCH responses of STORE. A client that knows
 // mod-sequences gets them even when it asked for silence (RFC 7162 §3.1.3).
-func (s *session) writeStored(done flagsDone) {
-	for _, m := range done.rows {
-		if done.result.Modified.Contains(m.UID) {
+func (s *session) writeStored(job *flagJob) {
+	for _, m := range job.rows {
+		if job.result.Modified.Contains(m.UID) {
 			continue // failed UNCHANGEDSINCE
 		}
 		s.writeFetchFlags(m)

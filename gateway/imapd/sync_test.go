@@ -345,3 +345,34 @@ func (w *world) messages(box string) (n uint32) {
 	}
 	return n
 }
+
+// STOREs that the client has sent already share one Update and are answered in
+// order; one that fails takes none of the others with it.
+func TestPipelinedStores(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliverAll("INBOX", plainMail, 3)
+	l := w.selected("INBOX")
+	l.ok("FETCH 1 UID")
+	before := w.highest("INBOX")
+	l.send("a STORE 1 +FLAGS (\\Seen)\r\nb store 1 +FLAGS (\\Draft)\r\nc STORE 2:3 FLAGS.SILENT (\\Draft)\r\nd STORE 9 +FLAGS (x)\r\ne STORE 3 FLAGS (\\Flagged)\r\nf NOOP\r\n")
+	for _, want := range []string{
+		`* 1 FETCH (UID 1 FLAGS (\Seen))`, "a OK", `* 1 FETCH (UID 1 FLAGS (\Seen \Draft))`, "b OK", "c OK", "d BAD",
+		`* 3 FETCH (UID 3 FLAGS (\Flagged))`, "e OK", "f OK",
+	} {
+		if got := l.read(); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if updates := w.highest("INBOX") - before; updates != 2 {
+		t.Errorf("%d updates", updates)
+	}
+	l.want("FETCH 1:* FLAGS", "OK", `* 1 FETCH (FLAGS (\Seen \Draft))`, `* 2 FETCH (FLAGS (\Draft))`, `* 3 FETCH (FLAGS (\Flagged))`)
+	// A conditional one sees what the one before it did.
+	now := w.highest("INBOX")
+	l.send(fmt.Sprintf("a STORE 1 -FLAGS.SILENT (\\Seen)\r\nb STORE 1 (UNCHANGEDSINCE %d) +FLAGS (x)\r\nc STORE 1 BOGUS\r\nd NOOP\r\n", now))
+	for _, want := range []string{"a OK", "b OK [MODIFIED 1]", "c BAD", "d OK"} {
+		if _, tagged := l.until(want[:1]); !strings.HasPrefix(tagged, want[2:]) {
+			t.Errorf("got %q, want %q", tagged, want)
+		}
+	}
+}

@@ -85,6 +85,17 @@ func (r *Reader) Reset(src io.Reader) {
 // Buffered reports whether octets are read ahead.
 func (r *Reader) Buffered() bool { return r.br.Buffered() > 0 }
 
+// Ahead is the next line, without its end, if all of it was read ahead; else
+// nil. It is valid until the next read.
+func (r *Reader) Ahead() []byte {
+	buf, err := r.br.Peek(r.br.Buffered())
+	i := bytes.IndexByte(buf, '\n')
+	if err != nil || i < 0 {
+		return nil
+	}
+	return bytes.TrimSuffix(buf[:i], []byte("\r"))
+}
+
 // Wait blocks until there is an octet to read.
 func (r *Reader) Wait() error {
 	_, err := r.br.Peek(1)
