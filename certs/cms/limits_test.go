@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/asn1"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -83,6 +85,22 @@ func TestLimits(t *testing.T) {
 		if _, err := keepAll(test.not); !errors.Is(err, certs.ErrMalformed) || !strings.Contains(err.Error(), test.wrong) {
 			t.Errorf("%s that do not: %v", test.name, err)
 		}
+	}
+}
+
+// TestCostlyKey shows that an oversized RSA key is never tried.
+func TestCostlyKey(t *testing.T) {
+	key := ecKey(t, elliptic.P256())
+	for bits, want := range map[uint]certs.Reason{maxRSABits: certs.BadAttributes, maxRSABits + 1: certs.NoSigner} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		public := &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
+		issued, err := authority(t).Issue(certs.Request{Purpose: certs.Signing, Name: "Large", At: signTime, Key: public})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := forge(t, key, signerWith(t, key))
+		f.id.Certificate = issued.Certificate // still bound to another one
+		checkReason(t, f.encode(t), want)
 	}
 }
 

@@ -2,6 +2,7 @@ package cms
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"io"
@@ -17,6 +18,7 @@ const (
 	maxSigners      = 16
 	maxDigests      = 16
 	maxAttributes   = 64
+	maxRSABits      = 8192
 )
 
 // signedData is what is kept of a SignedData (RFC 5652 §5.1).
@@ -243,10 +245,17 @@ func (r *reader) certificates(h header, sd *signedData) error {
 		if err != nil {
 			return err
 		}
-		if certificate, err := x509.ParseCertificate(der); err == nil {
+		if certificate, err := x509.ParseCertificate(der); err == nil && !costly(certificate) {
 			sd.certificates = append(sd.certificates, certificate)
 		}
 	}
+}
+
+// costly reports whether checking signatures of the key takes unreasonably long:
+// a message may bring many certificates, each to be tried.
+func costly(certificate *x509.Certificate) bool {
+	key, ok := certificate.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > maxRSABits
 }
 
 func (r *reader) signerInfos(h header, sd *signedData) error {
