@@ -27,6 +27,9 @@ func newAccountAdd(config *string) *cobra.Command {
 			"  gosbridge credential add ivanov@romashka.example --name laptop",
 		Args: exactly("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.Registry == "" {
+				return fmt.Errorf("%w: --registry names the entry that the account is of; gosbridge registry show lists them", errUsage)
+			}
 			in.Addresses = append([]string{args[0]}, aliases...)
 			in.Sign = auth.Signing(sign)
 			return operate(cmd, *config, func(c caller) error {
@@ -48,9 +51,6 @@ func newAccountAdd(config *string) *cobra.Command {
 	f.StringVar(&in.Language, "language", "", "of receipts: ru (default) or en")
 	f.StringVar(&in.Receipts, "receipts", "", "depth of receipts: full (default), brief or short")
 	f.Int64Var(&in.Quota, "quota", 0, "octets that its messages may take; 0 without limit")
-	if err := cmd.MarkFlagRequired("registry"); err != nil {
-		panic(err) // the flag is defined three lines above
-	}
 	return cmd
 }
 
@@ -100,6 +100,9 @@ func newCredential(config *string) *cobra.Command {
 		Short: "Make a password for one program; it is shown once",
 		Args:  exactly("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.Name == "" {
+				return fmt.Errorf("%w: --name says what the password is for, like laptop or archive", errUsage)
+			}
 			in.Account, in.Class = args[0], auth.Class(class)
 			return operate(cmd, *config, func(c caller) error {
 				var made admin.NewCredential
@@ -118,9 +121,6 @@ func newCredential(config *string) *cobra.Command {
 	add.Flags().StringVar(&in.Name, "name", "", "what it is for: laptop, archive (required)")
 	add.Flags().StringVar(&class, "class", string(auth.Person), "person, system or archive: only a person opens letters")
 	add.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
-	if err := add.MarkFlagRequired("name"); err != nil {
-		panic(err) // the flag is defined three lines above
-	}
 	cmd.AddCommand(add)
 	return cmd
 }

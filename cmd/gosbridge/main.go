@@ -28,7 +28,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := newRoot().ExecuteContext(ctx)
+	err := execute(ctx, newRoot())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gosbridge:", err)
@@ -50,6 +50,18 @@ func exitStatus(err error) int {
 		return exitTooLate
 	}
 	return exitFailure
+}
+
+// execute runs the command tree. An error before any command began is one of
+// the command line.
+func execute(ctx context.Context, root *cobra.Command) error {
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	err := root.ExecuteContext(ctx)
+	if err != nil && !began && !errors.Is(err, errUsage) {
+		err = fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return err
 }
 
 // newRoot is the command tree.

@@ -173,7 +173,7 @@ var portNames = []struct {
 func (q *quickstart) plan() (installation.Plan, error) {
 	plan := installation.Plan{
 		Hostname: "localhost", Operator: "gosbridge quickstart", Receipts: "receipts@gosbridge.example",
-		Profiles: []policy.Profile{demoProfile()}, Now: time.Now,
+		Profiles: []policy.Profile{demoProfile()}, Now: time.Now, Note: demoNote,
 	}
 	for _, p := range portNames {
 		plan.Listeners = append(plan.Listeners, config.Listener{
@@ -201,6 +201,11 @@ func (q *quickstart) plan() (installation.Plan, error) {
 	}
 	return plan, nil
 }
+
+const demoNote = `Made by gosbridge quickstart, for trying things out. config.example.toml in
+the repository explains every key. One value is for the demonstration only:
+registered letters can be recalled for 2s here (recall_window of
+[profile.registered]), as shipped for 5m.`
 
 // defaultPort are the ports of a new folder's configuration.
 var defaultPort = map[string]int{"smtps": 2465, "smtp": 2587, "imaps": 2993, "imap": 2143}

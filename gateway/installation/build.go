@@ -134,6 +134,9 @@ func (b *builder) config(context.Context) error {
 		}
 	}
 	c.Profiles = merge(c.Profiles, b.plan.Profiles)
+	if b.plan.Limits != nil {
+		b.plan.Limits(&c.Limits)
+	}
 	text, err := c.Encode()
 	if err != nil {
 		return err
@@ -141,7 +144,15 @@ func (b *builder) config(context.Context) error {
 	if _, err := config.Parse(text, "config.toml"); err != nil {
 		return err
 	}
-	return os.WriteFile(b.path("config.toml"), text, 0o644)
+	return os.WriteFile(b.path("config.toml"), append(comment(b.plan.Note), text...), 0o644)
+}
+
+// comment makes lines of text comments of TOML.
+func comment(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte("# " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n# ") + "\n\n")
 }
 
 // merge lays profiles over others of the same name.

@@ -53,7 +53,9 @@ type Plan struct {
 	Operator  string // name
 	Receipts  string // address that receipts come from
 	Listeners []config.Listener
-	Profiles  []policy.Profile // over those shipped
+	Profiles  []policy.Profile     // over those shipped
+	Limits    func(*config.Limits) // changes those shipped; nil for none
+	Note      string               // said at the top of the configuration
 	Parties   []Party
 	// Settings are kept in the store's directory by name.
 	Settings map[string]string
