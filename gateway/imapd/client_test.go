@@ -13,14 +13,7 @@ import (
 // The whole of it with a client that no one here wrote.
 func TestImapclient(t *testing.T) {
 	w := newWorld(t, setup{mode: Mode{TLS: StartTLS}, tls: certificate(t)})
-	exists := make(chan uint32, 10)
-	c := connect(t, w, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
-		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
-			if data.NumMessages != nil {
-				exists <- *data.NumMessages
-			}
-		},
-	}})
+	c := connect(t, w, nil)
 	for _, capability := range []imap.Cap{imap.CapIMAP4rev1, imap.CapUIDPlus, imap.CapMove, imap.CapIdle, imap.CapSpecialUse, imap.CapCondStore, imap.CapLiteralMinus} {
 		if !c.Caps().Has(capability) {
 			t.Errorf("no %s", capability)
@@ -62,19 +55,6 @@ func TestImapclient(t *testing.T) {
 	if found.All.String() != "1" {
 		t.Errorf("found %+v", found)
 	}
-	idle, err := c.Idle()
-	must(t, err)
-	d := connect(t, w, nil)
-	appendTo(t, d, "INBOX", plainMail)
-	for got := uint32(0); got != 2; {
-		select {
-		case got = <-exists:
-		case <-time.After(5 * time.Second):
-			t.Fatal("no push")
-		}
-	}
-	must(t, idle.Close())
-	must(t, idle.Wait())
 	_, err = c.Move(imap.UIDSetNum(1), "Trash").Wait()
 	must(t, err)
 	boxes, err := c.List("", "*", nil).Collect()
@@ -92,6 +72,34 @@ func TestImapclient(t *testing.T) {
 	must(t, err)
 	must(t, c.UnselectAndExpunge().Wait())
 	must(t, c.Logout().Wait())
+}
+
+// A client in IDLE hears of another's APPEND.
+func TestImapclientIdle(t *testing.T) {
+	w := newWorld(t, setup{mode: Mode{TLS: StartTLS}, tls: certificate(t)})
+	exists := make(chan uint32, 10)
+	c := connect(t, w, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
+		Mailbox: func(data *imapclient.UnilateralDataMailbox) {
+			if data.NumMessages != nil {
+				exists <- *data.NumMessages
+			}
+		},
+	}})
+	_, err := c.Select("INBOX", nil).Wait()
+	must(t, err)
+	idle, err := c.Idle()
+	must(t, err)
+	appendTo(t, connect(t, w, nil), "INBOX", plainMail)
+	select {
+	case got := <-exists:
+		if got != 1 {
+			t.Errorf("%d messages", got)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("no push")
+	}
+	must(t, idle.Close())
+	must(t, idle.Wait())
 }
 
 func must(t *testing.T, err error) {
