@@ -91,71 +91,84 @@ var concurrentTests = []test{
 	}},
 }
 
+// follower knows a mailbox by its changes alone, as a client does.
+type follower struct {
+	*env
+	a      mailstore.ID
+	box    mailstore.MailboxID
+	cursor mailstore.ModSeq
+	known  map[mailstore.UID]seen
+}
+
+type seen struct {
+	mod   mailstore.ModSeq
+	flags mailstore.Flags
+}
+
+// look takes up what changed since the last look.
+func (f *follower) look() {
+	err := f.s2.View(f.ctx, f.a, func(tx mailstore.Tx) error {
+		c, err := tx.Changes(f.box, f.cursor)
+		if err != nil {
+			return err
+		}
+		if c.HighestMod < f.cursor {
+			f.Errorf("HIGHESTMODSEQ %d after %d", c.HighestMod, f.cursor)
+		}
+		if !c.Complete { // below the floor: compare
+			f.known, c.Changed, c.Vanished = map[mailstore.UID]seen{}, all(), nil
+		}
+		for m, err := range tx.Messages(f.box, c.Changed, 0) {
+			if err != nil {
+				return err
+			}
+			f.known[m.UID] = seen{m.ModSeq, m.Flags}
+		}
+		gone, _ := c.Vanished.Nums()
+		for _, uid := range gone {
+			delete(f.known, uid)
+		}
+		f.cursor = c.HighestMod
+		return nil
+	})
+	if err != nil {
+		f.Errorf("look: %v", err)
+	}
+}
+
+// scribble changes a mailbox in all ways.
+func (e *env) scribble(s mailstore.Store, a mailstore.ID, box mailstore.MailboxID, w int) {
+	for i := range 40 {
+		err := s.Update(e.ctx, a, func(tx mailstore.UpdateTx) (err error) {
+			uid := mailstore.UID(w*37 + i*3 + 1)
+			switch (w + i) % 3 {
+			case 0:
+				_, err = tx.Append(box, mailstore.NewMessage{EmailID: mailstore.NewID()})
+			case 1:
+				_, err = tx.SetFlags(box, mailstore.UIDSet{{Start: uid, Stop: uid + 5}}, mailstore.FlagChange{Op: mailstore.FlagsSet, Flags: mailstore.Flags(1 << (i % 5))})
+			default:
+				_, err = tx.Expunge(box, set(uid), false)
+			}
+			return err
+		})
+		if err != nil {
+			e.Errorf("write: %v", err)
+		}
+	}
+}
+
 // testCursorReader writes to a mailbox from several sides while a reader
 // follows by modseq; in the end the reader knows what the mailbox holds.
 func testCursorReader(e *env) {
 	a := e.account()
-	box := e.inbox(a)
-	e.fill(a, box, 20)
-	type seen struct {
-		mod   mailstore.ModSeq
-		flags mailstore.Flags
-	}
-	known := map[mailstore.UID]seen{}
-	var cursor mailstore.ModSeq
-	look := func() {
-		err := e.s2.View(e.ctx, a, func(tx mailstore.Tx) error {
-			c, err := tx.Changes(box, cursor)
-			if err != nil {
-				return err
-			}
-			if c.HighestMod < cursor {
-				e.Errorf("HIGHESTMODSEQ %d after %d", c.HighestMod, cursor)
-			}
-			if !c.Complete { // as a client does: compare
-				known, c.Changed = map[mailstore.UID]seen{}, all()
-			}
-			for m, err := range tx.Messages(box, c.Changed, 0) {
-				if err != nil {
-					return err
-				}
-				if len(c.Changed) > 0 {
-					known[m.UID] = seen{m.ModSeq, m.Flags}
-				}
-			}
-			gone, _ := c.Vanished.Nums()
-			for _, uid := range gone {
-				delete(known, uid)
-			}
-			cursor = c.HighestMod
-			return nil
-		})
-		if err != nil {
-			e.Errorf("look: %v", err)
-		}
-	}
+	f := &follower{env: e, a: a, box: e.inbox(a), known: map[mailstore.UID]seen{}}
+	e.fill(a, f.box, 20)
 	var wg sync.WaitGroup
 	for w, s := range []mailstore.Store{e.s, e.s2, e.s, e.s2} {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for i := range 40 {
-				err := s.Update(e.ctx, a, func(tx mailstore.UpdateTx) (err error) {
-					uid := mailstore.UID(w*37 + i*3 + 1)
-					switch (w + i) % 3 {
-					case 0:
-						_, err = tx.Append(box, mailstore.NewMessage{EmailID: mailstore.NewID()})
-					case 1:
-						_, err = tx.SetFlags(box, mailstore.UIDSet{{Start: uid, Stop: uid + 5}}, mailstore.FlagChange{Op: mailstore.FlagsSet, Flags: mailstore.Flags(1 << (i % 5))})
-					default:
-						_, err = tx.Expunge(box, set(uid), false)
-					}
-					return err
-				})
-				if err != nil {
-					e.Errorf("write: %v", err)
-				}
-			}
+			e.scribble(s, a, f.box, w)
 		}()
 	}
 	done := make(chan struct{})
@@ -166,12 +179,11 @@ func testCursorReader(e *env) {
 			running = false
 		default:
 		}
-		look()
+		f.look()
 	}
-	look()
-	list := e.messages(a, box, 0)
-	e.eq(len(known), len(list), "messages the reader knows")
+	list := e.messages(a, f.box, 0)
+	e.eq(len(f.known), len(list), "messages the reader knows")
 	for _, m := range list {
-		e.eq(known[m.UID], seen{m.ModSeq, m.Flags}, "message the reader knows")
+		e.eq(f.known[m.UID], seen{m.ModSeq, m.Flags}, "message the reader knows")
 	}
 }
