@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Config are the limits of the server. Each has its response; none is a
-// constant of the code. The zero value is not valid: start from Defaults.
+// Config are the limits of the server, each with its response. The zero value
+// is not valid: start from Defaults.
 type Config struct {
 	Name string // of the product, as ID tells it
 
