@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"time"
@@ -18,7 +19,16 @@ import (
 	"gosbridge/gateway/imapd"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/submission"
+	"gosbridge/policy"
 )
+
+// atMost is a limit as a number; one that is not set is out of reach.
+func atMost(c policy.Count) int {
+	if c < 0 {
+		return math.MaxInt
+	}
+	return int(c)
+}
 
 // servers makes the protocol servers.
 func (g *Gateway) servers() error {
@@ -34,7 +44,7 @@ func (g *Gateway) servers() error {
 		return fmt.Errorf("logins: %w", err)
 	}
 	g.submit, err = submission.New(submission.Config{
-		Hostname: g.cfg.Hostname, TLS: g.secure(), MaxSize: int64(l.MessageSize), MaxRecipients: int(l.Recipients),
+		Hostname: g.cfg.Hostname, MaxSize: int64(l.MessageSize), MaxRecipients: int(l.Recipients),
 		MaxConnections: int(l.Connections), MaxConnectionsPerAddr: int(l.ConnectionsPerAddress), LoginAttempts: l.LoginAttempts,
 		HandshakeTimeout: l.HandshakeTimeout.Std(), CommandTimeout: l.CommandTimeout.Std(), DataTimeout: l.DataTimeout.Std(),
 		MinRate: int64(l.MinimumRate), ShutdownTimeout: l.ShutdownTimeout.Std(),
@@ -44,23 +54,14 @@ func (g *Gateway) servers() error {
 	}
 	ic := imapd.Defaults()
 	ic.AppendOctets = int64(l.MessageSize)
-	ic.ConnectionsPerAddress = int(l.ConnectionsPerAddress)
+	ic.ConnectionsPerAddress = atMost(l.ConnectionsPerAddress)
+	ic.ConnectionsPerAccount = atMost(l.ConnectionsPerAccount)
 	ic.FailedLogins = l.LoginAttempts
 	ic.HandshakeTimeout, ic.IdleTimeout = l.HandshakeTimeout.Std(), l.IdleTimeout.Std()
 	ic.DrainTimeout = l.ShutdownTimeout.Std()
 	g.imap, err = imapd.New(ic, g.store, login, letter.NewMailroom(g.now), g.log)
 	if err != nil {
 		return fmt.Errorf("imap: %w", err)
-	}
-	return nil
-}
-
-// secure is the TLS configuration of the first listener that has one.
-func (g *Gateway) secure() *tls.Config {
-	for _, d := range g.doors {
-		if d.tls != nil && d.config.Protocol == config.Submission {
-			return d.tls.Config()
-		}
 	}
 	return nil
 }
@@ -132,7 +133,7 @@ func (g *Gateway) serve(ctx context.Context, d door) error {
 		mode := imapd.Mode{TLS: imapModes[d.config.TLS], Plaintext: d.config.Plaintext}
 		return g.imap.Serve(ctx, d.Listener, mode, secure)
 	}
-	return g.submit.Serve(ctx, d.Listener, submitMode(d.config))
+	return g.submit.Serve(ctx, d.Listener, submitMode(d.config), secure)
 }
 
 // submitMode is the mode of a listener for SMTP.

@@ -35,6 +35,10 @@ func addLoadTest(plan *installation.Plan, n int) error {
 	}
 	plan.Settings = map[string]string{loadTestMark: "yes"}
 	plan.Profiles = append(plan.Profiles, policy.Unlimited(loadTestType))
+	plan.Limits = func(l *config.Limits) {
+		// All clients of a load generator have one address, most one account.
+		l.Connections, l.ConnectionsPerAddress, l.ConnectionsPerAccount = policy.AnyCount, policy.AnyCount, policy.AnyCount
+	}
 	for i := range plan.Listeners {
 		plan.Listeners[i].Plaintext = plan.Listeners[i].TLS == config.StartTLS
 	}

@@ -94,6 +94,7 @@ type Limits struct {
 	// Connections are counted per protocol, over all its listeners.
 	Connections           policy.Count `toml:"connections"`
 	ConnectionsPerAddress policy.Count `toml:"connections_per_address"`
+	ConnectionsPerAccount policy.Count `toml:"connections_per_account"` // of IMAP
 
 	LoginAttempts     int             `toml:"login_attempts"`      // failed ones of a connection
 	LoginFree         int             `toml:"login_free"`          // failed ones before delays begin

@@ -35,6 +35,7 @@ func defaultLimits() Limits {
 		Recipients:            1000,
 		Connections:           1000,
 		ConnectionsPerAddress: 100,
+		ConnectionsPerAccount: 50,
 		LoginAttempts:         3,
 		LoginFree:             5,
 		LoginDelay:            policy.Duration(time.Second),

@@ -145,6 +145,9 @@ func (l Limits) validate(p *problems) {
 	if !l.ConnectionsPerAddress.Allows(1) {
 		p.add("limits.connections_per_address", "must be above zero")
 	}
+	if !l.ConnectionsPerAccount.Allows(1) {
+		p.add("limits.connections_per_account", "must be above zero")
+	}
 	p.positive("limits.login_attempts", int64(l.LoginAttempts))
 	p.positive("limits.login_free", int64(l.LoginFree))
 	for _, d := range []struct {

@@ -18,6 +18,7 @@ import (
 type port struct {
 	server *Server
 	mode   Mode
+	tls    *tls.Config     // nil in mode Plaintext
 	work   context.Context // of transactions; ends when they must
 	smtp   *smtp.Server
 	ready  *handover
@@ -29,9 +30,9 @@ type port struct {
 	draining bool
 }
 
-func newPort(s *Server, mode Mode, work context.Context) *port {
+func newPort(s *Server, mode Mode, config *tls.Config, work context.Context) *port {
 	p := &port{
-		server: s, mode: mode, work: work,
+		server: s, mode: mode, tls: config, work: work,
 		ready: newHandover(), open: make(map[*conn]struct{}),
 	}
 	p.smtp = newLibraryServer(p)
@@ -93,7 +94,7 @@ func (p *port) enter(transport net.Conn) {
 func (p *port) encrypt(c *conn) {
 	ctx, cancel := context.WithTimeout(p.work, p.server.cfg.HandshakeTimeout)
 	defer cancel()
-	t := tls.Server(c.raw, p.server.cfg.TLS)
+	t := tls.Server(c.raw, p.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.log.Info("TLS handshake failed", "err", err)
 		c.Close()

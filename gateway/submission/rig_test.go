@@ -188,9 +188,13 @@ func newOffice() *office { return &office{numbers: make(map[[32]byte]string)} }
 
 func testConfig() Config {
 	return Config{
-		Hostname: "gate.example", TLS: &tls.Config{Certificates: []tls.Certificate{certificate()}},
-		MaxSize: 1 << 20, MaxRecipients: 3, ShutdownTimeout: 5 * time.Second,
+		Hostname: "gate.example",
+		MaxSize:  1 << 20, MaxRecipients: 3, ShutdownTimeout: 5 * time.Second,
 	}
+}
+
+func testTLS() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate()}}
 }
 
 // newRig starts a server. Every test ends with a check of its log.
@@ -217,7 +221,7 @@ func newRigOn(t testing.TB, ln net.Listener, mode Mode, change ...func(*Config))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	go func() { r.done <- r.server.Serve(ctx, ln, mode) }()
+	go func() { r.done <- r.server.Serve(ctx, ln, mode, testTLS()) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-r.done; err != nil {

@@ -52,8 +52,7 @@ type Authenticator interface {
 // Config is how a Server behaves. Zero limits are no limits; zero timeouts
 // take the values of the shipped configuration.
 type Config struct {
-	Hostname string      // as the server calls itself
-	TLS      *tls.Config // needed by the modes that encrypt
+	Hostname string // as the server calls itself
 
 	MaxSize               int64 // octets of a message
 	MaxRecipients         int   // of a message
@@ -134,16 +133,16 @@ func New(cfg Config, a Authenticator, in Intake, log *slog.Logger) (*Server, err
 // Serve answers the clients of a listener, which it closes. It returns after
 // ctx ended and every connection is gone: idle clients are told 421, messages
 // on their way get ShutdownTimeout to finish. It may run for several listeners
-// at once.
-func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode) error {
-	if err := s.checkMode(ln.Addr(), mode); err != nil {
+// at once. config is needed by the modes that encrypt.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *tls.Config) error {
+	if err := checkMode(ln.Addr(), mode, config); err != nil {
 		ln.Close()
 		return err
 	}
 	// Transactions outlive ctx by ShutdownTimeout.
 	work, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
-	p := newPort(s, mode, work)
+	p := newPort(s, mode, config, work)
 	stop := context.AfterFunc(ctx, func() {
 		ln.Close()
 		p.drain()
@@ -167,11 +166,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode) error {
 	return err
 }
 
-func (s *Server) checkMode(addr net.Addr, mode Mode) error {
+func checkMode(addr net.Addr, mode Mode, config *tls.Config) error {
 	switch {
 	case mode < ImplicitTLS || mode > Plaintext:
 		return fmt.Errorf("submission on %s: unknown mode %d", addr, mode)
-	case mode != Plaintext && s.cfg.TLS == nil:
+	case mode != Plaintext && config == nil:
 		return fmt.Errorf("submission on %s: no certificate", addr)
 	case mode.needsLoopback() && !remoteAddr(addr).IsLoopback():
 		return fmt.Errorf("submission on %s: logins without TLS are for loopback addresses only", addr)

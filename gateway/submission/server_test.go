@@ -315,18 +315,13 @@ func TestShutdownBound(t *testing.T) {
 }
 
 func TestModeNeedsLoopback(t *testing.T) {
-	s, err := New(testConfig(), doorman{}, newOffice(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	everywhere := &net.TCPAddr{IP: net.IPv4zero, Port: 587}
 	for mode, ok := range map[Mode]bool{ImplicitTLS: true, StartTLS: true, OptionalTLS: false, Plaintext: false, 0: false} {
-		if err := s.checkMode(everywhere, mode); (err == nil) != ok {
+		if err := checkMode(everywhere, mode, testTLS()); (err == nil) != ok {
 			t.Errorf("mode %d: %v", mode, err)
 		}
 	}
-	s.cfg.TLS = nil
-	if s.checkMode(everywhere, ImplicitTLS) == nil {
+	if checkMode(everywhere, ImplicitTLS, nil) == nil {
 		t.Error("TLS without a certificate")
 	}
 }

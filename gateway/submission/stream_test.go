@@ -83,7 +83,7 @@ func serve(t testing.TB, cfg Config, in Intake) (*client, func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, ln, Plaintext) }()
+	go func() { done <- s.Serve(ctx, ln, Plaintext, nil) }()
 	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
