@@ -3,10 +3,12 @@ package intake
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-msgauth/authres"
 
+	"gosbridge/certs"
 	"gosbridge/gateway/message"
 	"gosbridge/policy"
 	"gosbridge/policy/registry"
@@ -185,20 +187,11 @@ func from(h message.Header, env Envelope) []policy.Violation {
 	return out
 }
 
-// owns reports whether a certificate's party is the sender: by address, or by
-// the number of the organisation or person.
-func owns(env Envelope, entry registry.Entry, emails []string, numbers ...string) bool {
-	for _, e := range emails {
-		if env.Who.Owns(e) {
-			return true
-		}
-	}
-	for _, n := range numbers {
-		if n != "" && (n == entry.INN || n == entry.OGRN) {
-			return true
-		}
-	}
-	return false
+// owned reports whether a certificate's party is the sender: by an address of
+// the account, or by the number of the organisation or person in the registry.
+func owned(p certs.Party, env Envelope, entry registry.Entry) bool {
+	return slices.ContainsFunc(env.Who.Account.Addresses, p.HasEmail) ||
+		entry.INN != "" && p.HasINN(entry.INN) || entry.OGRN != "" && p.HasOGRN(entry.OGRN)
 }
 
 // errNoParts says that the parser found no structure where there must be one.

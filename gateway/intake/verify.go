@@ -90,8 +90,7 @@ func finding(s *submission, f *policy.Letter, r certs.Report) policy.Signature {
 	case !r.Valid():
 		return policy.SignatureInvalid
 	}
-	p := certs.PartyOf(r.Certificate)
-	if !owns(s.env, f.Sender, p.Emails, p.INN, p.INNLE, p.OGRN, p.OGRNIP) {
+	if !owned(certs.PartyOf(r.Certificate), s.env, f.Sender) {
 		return policy.SignatureForeign
 	}
 	return policy.SignatureValid
