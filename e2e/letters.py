@@ -74,3 +74,10 @@ def fields(header):
 
 def named(field, *names):
     return field.partition(b":")[0].decode().lower() in [n.lower() for n in names]
+
+
+def id_of(octets):
+    """The Message-ID of a letter."""
+    head, _ = header_of(octets)
+    field = next(f for f in fields(head) if named(f, "Message-ID"))
+    return field.partition(b":")[2].strip().decode()

@@ -8,7 +8,7 @@ import pathlib
 import re
 import tempfile
 
-from house import run, wait_for
+from house import run
 from mailbox import Mailbox
 
 
@@ -72,15 +72,16 @@ class Receipt:
         return None
 
 
-def receipts(gateway, number, user, count, patience=30):
-    """Waits for the receipts of a letter, and checks each; by event."""
+def receipts(gateway, number, user, events, patience=30):
+    """Waits for the receipts of a letter, and checks each. events tells how
+    many there are of each event, no more and no less; lists by event."""
+    count = sum(events.values())
     with Mailbox(gateway, user) as m:
-        def look():
-            m.select("Receipts")
-            got = m.by_number(number)
-            return got if len(got) >= count else None
-        uids = wait_for("%d receipts of %s" % (count, number), look, patience)
+        uids = m.wait_number("Receipts", number, count, patience)
         found = [Receipt(gateway, m.fetch(uid)) for uid in uids]
-    by_event = {r.event: r for r in found}
-    assert len(by_event) == len(found), "a receipt twice: %s" % [r.event for r in found]
+    by_event = {}
+    for r in found:
+        by_event.setdefault(r.event, []).append(r)
+    got = {event: len(of) for event, of in by_event.items()}
+    assert got == events, "receipts of %s: %s instead of %s" % (number, got, events)
     return by_event

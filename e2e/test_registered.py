@@ -12,7 +12,7 @@ from mail import send
 from mailbox import Idle, Mailbox, curl_read, only
 from proof import certificate_names, certificate_sha256, cms_verify, receipts, sha256
 
-EVENTS = {"SubmissionAcceptance", "ContentConsignment", "ContentHandover"}
+EVENTS = {"SubmissionAcceptance": 1, "ContentConsignment": 1, "ContentHandover": 1}
 
 
 class RegisteredLetter(unittest.TestCase):
@@ -29,7 +29,8 @@ class RegisteredLetter(unittest.TestCase):
         cls.reply = send(cls.gateway, cls.submitted, BODY)
         cls.number = cls.reply.number
         cls.walk()
-        cls.receipts = receipts(cls.gateway, cls.number, SENDER, len(EVENTS))
+        found = receipts(cls.gateway, cls.number, SENDER, EVENTS)
+        cls.receipts = {event: of[0] for event, of in found.items()}
 
     @classmethod
     def walk(cls):
@@ -78,7 +79,6 @@ class RegisteredLetter(unittest.TestCase):
 
     def test_receipts(self):
         """acceptance, delivery and opening have a receipt that openssl accepts"""
-        self.assertEqual(set(self.receipts), EVENTS)
         operator = (self.gateway.data / "keys" / "operator.pem").read_bytes()
         for event, r in self.receipts.items():
             with self.subTest(event):
@@ -122,8 +122,8 @@ class RegisteredLetter(unittest.TestCase):
 
     def test_recipients_copy(self):
         """the recipient has a copy of the receipt of delivery"""
-        got = receipts(self.gateway, self.number, BODY, 1)
-        self.assertEqual(got["ContentConsignment"].hash, self.receipts["ContentConsignment"].hash)
+        got = receipts(self.gateway, self.number, BODY, {"ContentConsignment": 1})
+        self.assertEqual(got["ContentConsignment"][0].hash, self.receipts["ContentConsignment"].hash)
 
     def test_signature(self):
         """openssl accepts the organisation's signature under the delivered letter"""
@@ -177,8 +177,7 @@ class OtherDoors(unittest.TestCase):
             uid = only(m, "INBOX", number)
             m.ok(m.imap.uid("STORE", str(uid), "-FLAGS", "(\\Seen)"))  # the system had set it
             m.ok(m.imap.uid("STORE", str(uid), "+FLAGS", "(\\Seen)"))
-        got = receipts(self.gateway, number, SENDER, 3)
-        self.assertIn("ContentHandover", got)
+        receipts(self.gateway, number, SENDER, EVENTS)
 
     def test_keywords_belong_to_the_letter(self):
         """a client can neither set nor clear the states"""
