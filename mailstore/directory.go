@@ -43,8 +43,9 @@ type NewMailbox struct {
 // Directory keeps accounts, credentials and number blocks. Its changes are
 // durable when it returns. All methods are safe for concurrent use.
 type Directory interface {
-	// CreateAccount makes an account with its first mailboxes; INBOX is
-	// always made. ErrExists when the ID or an address is taken.
+	// CreateAccount makes an account with its first mailboxes, all of them
+	// subscribed; INBOX is always made. ErrExists when the ID or an address is
+	// taken.
 	CreateAccount(ctx context.Context, a Account, boxes []NewMailbox) error
 	// PutAddresses replaces the account's addresses. ErrExists.
 	PutAddresses(ctx context.Context, account ID, addresses []string) error

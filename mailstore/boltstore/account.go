@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -254,19 +255,22 @@ func (w *work) createAccount(a mailstore.Account, boxes []mailstore.NewMailbox, 
 	return w.firstMailboxes(keys, boxes)
 }
 
-// firstMailboxes makes INBOX and the mailboxes of a new account.
+// firstMailboxes makes INBOX and the mailboxes of a new account, subscribed:
+// many mail programs show nothing else.
 func (w *work) firstMailboxes(keys *accountKeys, boxes []mailstore.NewMailbox) error {
 	u := newUpdate(w, keys)
 	u.st = &state{nextBox: 1}
 	u.stDirty = true
-	if _, err := u.CreateMailbox("INBOX", mailstore.RoleInbox); err != nil {
-		return err
-	}
+	boxes = slices.DeleteFunc(slices.Clone(boxes), func(b mailstore.NewMailbox) bool {
+		return strings.EqualFold(b.Name, "INBOX")
+	})
+	boxes = append([]mailstore.NewMailbox{{Name: "INBOX", Role: mailstore.RoleInbox}}, boxes...)
 	for _, b := range boxes {
-		if strings.EqualFold(b.Name, "INBOX") {
-			continue
+		made, err := u.CreateMailbox(b.Name, b.Role)
+		if err == nil {
+			err = u.Subscribe(made.ID, true)
 		}
-		if _, err := u.CreateMailbox(b.Name, b.Role); err != nil {
+		if err != nil {
 			return fmt.Errorf("mailbox of new account: %w", err)
 		}
 	}

@@ -14,8 +14,11 @@ var directoryTests = []test{
 		d := e.s.Directory()
 		a := mailstore.Account{ID: mailstore.NewID(), Holder: mailstore.NewID(), Addresses: []string{"Ivanov@Example.org", "info@example.org"},
 			Name: "Иванов", Created: e.clock.Now().Add(-time.Hour), Quota: 5, Data: []byte("settings")}
-		e.no(d.CreateAccount(e.ctx, a, nil), "create")
+		e.no(d.CreateAccount(e.ctx, a, []mailstore.NewMailbox{{Name: "Sent", Role: mailstore.RoleSent}}), "create")
 		e.reopen()
+		for _, name := range []string{"INBOX", "Sent"} {
+			e.eq(e.box(a.ID, name).Subscribed, true, name+" subscribed")
+		}
 		d = e.s.Directory()
 		for _, address := range []string{"ivanov@example.org", "INFO@example.org"} {
 			got, err := d.AccountByAddress(e.ctx, address)
