@@ -95,11 +95,16 @@ func (c *Courier) read(ctx context.Context, it mailstore.Item, taken time.Time) 
 	return con, err
 }
 
-// delivered notes that a recipient has the letter.
+// delivered notes that a recipient has the letter. It may have come before
+// this batch was taken up, from one that a crash ended.
 func (con *consignment) delivered(index int, at time.Time) {
+	taken := con.taken
+	if at.Before(taken) {
+		taken = at
+	}
 	con.changes = append(con.changes,
-		letter.Change{Recipient: index, Event: letter.EventDispatch, At: con.taken},
-		letter.Change{Recipient: index, Event: letter.EventRelay, At: con.taken},
+		letter.Change{Recipient: index, Event: letter.EventDispatch, At: taken},
+		letter.Change{Recipient: index, Event: letter.EventRelay, At: taken},
 		letter.Change{Recipient: index, Event: letter.EventDeliver, At: at})
 }
 

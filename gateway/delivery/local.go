@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
@@ -54,27 +55,41 @@ func (c *Courier) carry(ctx context.Context, load []*consignment) {
 }
 
 // receive writes parcels into one account, together; if that fails each
-// alone, so that one does not hold up the others. One error for each.
+// alone, so that one does not hold up the others. One error for each; a parcel
+// that was there already gets the time at which it came.
 func (c *Courier) receive(ctx context.Context, to mailstore.ID, load []parcel) []error {
 	errs := make([]error, len(load))
-	err := c.store.Update(ctx, to, func(tx mailstore.UpdateTx) error {
-		for _, p := range load {
-			if err := letter.Receive(tx, p.arrival); err != nil {
+	err := c.put(ctx, to, load)
+	if err == nil {
+		return errs
+	}
+	for i := range load {
+		errs[i] = err
+		if len(load) > 1 {
+			errs[i] = c.put(ctx, to, load[i:i+1])
+		}
+	}
+	return errs
+}
+
+// put writes parcels into one account in one Update.
+func (c *Courier) put(ctx context.Context, to mailstore.ID, load []parcel) error {
+	came := make([]time.Time, len(load))
+	err := c.store.Update(ctx, to, func(tx mailstore.UpdateTx) (err error) {
+		for i, p := range load {
+			if came[i], err = letter.Receive(tx, p.arrival); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err == nil {
-		return errs
+	if err != nil {
+		return err
 	}
-	for i, p := range load {
-		errs[i] = err
-		if len(load) > 1 {
-			errs[i] = c.store.Update(ctx, to, func(tx mailstore.UpdateTx) error { return letter.Receive(tx, p.arrival) })
-		}
+	for i := range load {
+		load[i].arrival.At = came[i]
 	}
-	return errs
+	return nil
 }
 
 var (

@@ -75,28 +75,29 @@ func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
 }
 
 // Receive writes an arrival into the recipient's account: the INBOX copy, the
-// record and the journal. A letter that is there already is left alone. It is
-// pure on tx.
-func Receive(tx mailstore.UpdateTx, a Arrival) error {
-	if _, err := tx.Letter(a.record.ID, mailstore.Recipient); err == nil {
-		return nil
+// record and the journal. A letter that is there already is left alone. It
+// returns when the letter came, which is earlier than the arrival when a
+// crash kept the sender's account from learning of it. It is pure on tx.
+func Receive(tx mailstore.UpdateTx, a Arrival) (came time.Time, err error) {
+	if there, err := tx.Letter(a.record.ID, mailstore.Recipient); err == nil {
+		return there.At, nil
 	} else if !errors.Is(err, mailstore.ErrNoLetter) {
-		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	inbox, err := tx.MailboxByName("INBOX")
 	if err != nil {
-		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if _, err := tx.Append(inbox.ID, a.message); err != nil {
-		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if err := tx.PutLetter(a.record); err != nil {
-		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if _, err := journal.Append(tx, a.journal); err != nil {
-		return fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
-	return nil
+	return a.At, nil
 }
 
 // Keys are what a record is found by: number, Message-ID if it has one, others.

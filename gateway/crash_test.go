@@ -1,0 +1,211 @@
+package gateway_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"gosbridge/gateway/auth"
+	"gosbridge/gateway/gatewaytest/fault"
+	"gosbridge/gateway/journal"
+	"gosbridge/gateway/letter"
+	"gosbridge/gateway/receipt"
+	"gosbridge/mailstore"
+)
+
+// scenario is a letter's way: steps, each of which can be repeated after a
+// crash, and how it must end.
+type scenario struct {
+	name    string
+	account func(*auth.NewAccount)
+	steps   []func(*world)
+	want    outcome
+}
+
+// counts is the journal of an account.
+type counts = map[string]int
+
+var scenarios = []scenario{
+	{
+		name: "registered letter, opened",
+		steps: []func(*world){
+			submitStep("registered", firstAddress), (*world).settle,
+			func(w *world) { w.open(firstAddress) }, (*world).settle,
+		},
+		want: outcome{
+			states: []letter.State{letter.Opened}, keywords: []string{"Letter-Opened"},
+			evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.ContentConsignment, receipt.ContentHandover},
+			boxes: map[string]int{
+				senderAddress + " Sent": 1, senderAddress + " Receipts": 3, firstAddress + " INBOX": 1, firstAddress + " Receipts": 1,
+			},
+			journal: map[string]map[string]int{
+				senderAddress: counts{journal.Accepted: 1, journal.State: 1, journal.Sent: 1, journal.Delivered: 1, journal.Opened: 1},
+				firstAddress:  counts{journal.Received: 1, journal.Opened: 1},
+			},
+		},
+	},
+	{
+		name: "simple letter to two, submitted twice",
+		steps: []func(*world){
+			submitStep("simple", firstAddress, secondAddress), submitStep("simple", firstAddress, secondAddress), (*world).settle,
+			submitStep("simple", firstAddress, secondAddress), (*world).settle,
+		},
+		want: outcome{
+			states: []letter.State{letter.Delivered, letter.Delivered}, keywords: []string{"Letter-Delivered"},
+			evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.ContentConsignment, receipt.ContentConsignment},
+			boxes: map[string]int{
+				senderAddress + " Sent": 1, senderAddress + " Receipts": 3, firstAddress + " INBOX": 1, firstAddress + " Receipts": 1,
+				secondAddress + " INBOX": 1, secondAddress + " Receipts": 1,
+			},
+			journal: map[string]map[string]int{
+				senderAddress: counts{journal.Accepted: 1, journal.State: 2, journal.Sent: 2, journal.Delivered: 2},
+				firstAddress:  counts{journal.Received: 1},
+				secondAddress: counts{journal.Received: 1},
+			},
+		},
+	},
+	{
+		name: "held letter, recalled",
+		steps: []func(*world){
+			submitStep("registered", firstAddress), (*world).recallStep, (*world).settle,
+		},
+		want: outcome{
+			states: []letter.State{letter.Recalled}, keywords: []string{"Letter-Recalled"},
+			evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.Recall},
+			boxes:    map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 2},
+			journal:  map[string]map[string]int{senderAddress: counts{journal.Accepted: 1, journal.Recalled: 1}},
+		},
+	},
+	{
+		name: "delivered letter, withdrawn",
+		steps: []func(*world){
+			submitStep("simple", firstAddress), (*world).settle, (*world).recallStep, (*world).settle,
+		},
+		want: outcome{
+			states: []letter.State{letter.Recalled}, keywords: []string{"Letter-Recalled"},
+			evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.ContentConsignment, receipt.Recall},
+			boxes:    map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 3, firstAddress + " Receipts": 2},
+			journal: map[string]map[string]int{
+				senderAddress: counts{journal.Accepted: 1, journal.State: 1, journal.Sent: 1, journal.Delivered: 1, journal.Recalled: 1},
+				firstAddress:  counts{journal.Received: 1, journal.Recalled: 1},
+			},
+		},
+	},
+	{
+		name: "recipient's account is gone",
+		steps: []func(*world){
+			func(w *world) { delete(w.accounts, firstAddress); w.submitTo("registered", firstAddress) }, (*world).settle,
+		},
+		want: undeliverable,
+	},
+	{
+		name: "recipient's mailbox is full",
+		account: func(n *auth.NewAccount) {
+			if n.Addresses[0] == firstAddress {
+				n.Quota = 1
+			}
+		},
+		steps: []func(*world){submitStep("registered", firstAddress), (*world).settle},
+		want:  undeliverable,
+	},
+}
+
+var undeliverable = outcome{
+	states: []letter.State{letter.Undeliverable}, keywords: []string{"Letter-Undeliverable"},
+	evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.ContentConsignmentFailure},
+	boxes:    map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 2, senderAddress + " INBOX": 1},
+	journal:  map[string]map[string]int{senderAddress: counts{journal.Accepted: 1, journal.State: 1, journal.Undelivered: 1}},
+}
+
+// submitStep sends the same letter every time.
+func submitStep(letterType string, to ...string) func(*world) {
+	return func(w *world) { w.submitTo(letterType, to...) }
+}
+
+func (w *world) submitTo(letterType string, to ...string) {
+	w.submit(octets(w.t, letterType, "once", to...), to...)
+}
+
+func (w *world) recallStep() {
+	// Too late is the answer to somebody whose first try has worked unseen.
+	if err := w.recall(); err != nil && !w.store.Dead() {
+		if _, out := w.outgoing(); out.State() != letter.Recalled {
+			w.t.Errorf("recall: %v", err)
+		}
+	}
+}
+
+// play runs a scenario under a plan, with a new process after a crash, and
+// checks how it ended. It returns the operations of the first process.
+func (sc scenario) play(t *testing.T, plan fault.Plan) (trace []string) {
+	w := newWorld(t, sc.account)
+	w.start(plan)
+	for _, step := range sc.steps {
+		step(w)
+		if !w.store.Dead() {
+			continue
+		}
+		trace = w.store.Trace()
+		w.seen = w.look()
+		w.close()
+		w.start(fault.Plan{})
+		step(w)
+	}
+	if trace == nil {
+		trace = w.store.Trace()
+	}
+	if err := w.check(sc.want); err != nil {
+		t.Errorf("%s at %s:\n%v\n%s", plan.Mode, place(trace, plan.At), err, strings.Join(trace, "\n"))
+	}
+	w.close()
+	return trace
+}
+
+func place(trace []string, at int) string {
+	if at == 0 || at > len(trace) {
+		return "nothing"
+	}
+	return fmt.Sprintf("operation %d, %s", at, trace[at-1])
+}
+
+// everywhere plays all scenarios with a fault at each of their operations.
+func everywhere(t *testing.T, plans ...fault.Plan) {
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			var clean int
+			synctest.Test(t, func(t *testing.T) { clean = len(sc.play(t, fault.Plan{})) })
+			if clean < 10 || t.Failed() {
+				t.Fatalf("%d operations without a fault", clean)
+			}
+			for _, plan := range plans {
+				for plan.At = 1; plan.At <= clean; plan.At++ {
+					synctest.Test(t, func(t *testing.T) {
+						if trace := sc.play(t, plan); len(trace) < plan.At {
+							t.Errorf("%s: only %d operations, the fault at %d never came", plan.Mode, len(trace), plan.At)
+						}
+					})
+				}
+			}
+		})
+	}
+}
+
+// A process that dies between any two steps loses, doubles and halves nothing.
+func TestCrashAnywhere(t *testing.T) {
+	everywhere(t, fault.Plan{Mode: fault.DieBefore}, fault.Plan{Mode: fault.DieAfter})
+}
+
+// A store that fails for a while, however it fails, refuses for now and
+// acknowledges nothing wrongly; when it is well again all goes on.
+func TestFaultAnywhere(t *testing.T) {
+	everywhere(t,
+		fault.Plan{Mode: fault.Lost, For: 1}, fault.Plan{Mode: fault.Undone, For: 1},
+		fault.Plan{Mode: fault.Full, For: 1}, fault.Plan{Mode: fault.Full, For: 6},
+		fault.Plan{Mode: fault.Broken, For: 1}, fault.Plan{Mode: fault.Broken, For: 6},
+	)
+}
+
+// nobody is an account that does not exist.
+var nobody = mailstore.NewID()
