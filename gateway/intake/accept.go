@@ -211,9 +211,12 @@ const commitTries = 3
 
 // commit is the one Update of a letter. The client may be gone by now; the
 // letter is complete, so its context no longer counts. A commit of unknown
-// outcome is repeated: the letter's ID tells whether it had happened.
+// outcome is repeated: the letter's ID tells whether it had happened. As long
+// as none of the tries has found out, the outcome stays unknown, however the
+// last one failed.
 func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *letter.Transition) (old *Accepted, err error) {
 	ctx = context.WithoutCancel(ctx)
+	unknown := false
 	for range commitTries {
 		err = in.store.Update(ctx, d.Owner.ID, func(tx mailstore.UpdateTx) (err error) {
 			old = nil
@@ -226,11 +229,12 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 			}
 			return letter.Apply(tx, t)
 		})
-		if !errors.Is(err, mailstore.ErrMaybeCommitted) {
-			break
+		unknown = unknown || errors.Is(err, mailstore.ErrMaybeCommitted)
+		if err == nil || !unknown {
+			return old, err
 		}
 	}
-	return old, err
+	return nil, errors.Join(mailstore.ErrMaybeCommitted, err)
 }
 
 // unavailable gives failures of our own side their temporary refusal; the
