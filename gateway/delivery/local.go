@@ -28,7 +28,7 @@ func (c *Courier) carry(ctx context.Context, load []*consignment) {
 	var order []mailstore.ID
 	for _, con := range load {
 		for i, r := range con.out.Recipients {
-			if r.State != letter.Accepted && r.State != letter.Processing && r.State != letter.Sent {
+			if !r.Due() {
 				continue
 			}
 			a, err := letter.Arrive(con.record, con.item.Account, con.out, con.sent, i, c.now().UTC())

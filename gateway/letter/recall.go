@@ -41,7 +41,7 @@ func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallRe
 	}
 	res := RecallResult{Number: rec.Number}
 	now := o.now().UTC()
-	if out.Recall.IsZero() || !now.Before(out.Recall) || out.State().Final() {
+	if out.Recall.IsZero() || !now.Before(out.Recall) || out.Settled() {
 		return res, fmt.Errorf("letter %s: %w: %s", rec.Number, ErrTooLate, sinceWhen(out))
 	}
 	if out.State() == Accepted {
@@ -70,7 +70,8 @@ func (o *Office) outgoing(ctx context.Context, account, id mailstore.ID) (rec ma
 }
 
 // cancel takes back a letter that was not dispatched. The queue decides: an
-// item that a worker has leased is gone.
+// item that a worker ever had is gone, for the letter may lie in a mailbox
+// even when the lease is over or the item was given back.
 func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, now time.Time) error {
 	changes := make([]Change, len(out.Recipients))
 	for i := range changes {
@@ -81,11 +82,14 @@ func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgo
 		return err
 	}
 	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
-		err := tx.Cancel(out.Dispatch)
-		if errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem) {
+		it, err := tx.Item(out.Dispatch)
+		if errors.Is(err, mailstore.ErrNoItem) || err == nil && it.Attempts > 0 {
 			return fmt.Errorf("%w: dispatched", ErrTooLate)
 		}
 		if err != nil {
+			return err
+		}
+		if err := tx.Cancel(out.Dispatch); err != nil {
 			return err
 		}
 		return Apply(tx, t)
@@ -133,8 +137,8 @@ func sinceWhen(out Outgoing) string {
 	if out.Recall.IsZero() {
 		return "it was sent without recall"
 	}
-	if s := out.State(); s.Final() {
-		return "it is " + string(s)
+	if out.Settled() {
+		return "it is " + string(out.State())
 	}
 	return "since " + out.Recall.In(Moscow).Format("15:04:05 MST")
 }

@@ -3,6 +3,7 @@ package letter
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gosbridge/gateway/receipt"
@@ -35,6 +36,13 @@ type Recipient struct {
 	State    State             `json:"state"`
 	Steps    []Step            `json:"steps"`
 	Reason   string            `json:"reason,omitempty"` // of a failure
+}
+
+// Due reports whether a courier has to go to the recipient: the letter is not
+// known to be there, or when it came only follows from what happened later.
+func (r Recipient) Due() bool {
+	return r.State == Accepted || r.State == Processing || r.State == Sent ||
+		slices.ContainsFunc(r.Steps, func(s Step) bool { return s.State == Delivered && s.Inferred })
 }
 
 // Outgoing is what the sender's account keeps of a letter.
@@ -76,6 +84,11 @@ func (o Outgoing) State() State {
 		}
 	}
 	return least
+}
+
+// Settled reports whether nothing can follow for any recipient.
+func (o Outgoing) Settled() bool {
+	return !slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return !r.State.Final() })
 }
 
 // Waits reports whether the letter, once delivered, waits for an

@@ -51,8 +51,9 @@ func (m Mode) Dies() bool { return m == DieBefore || m == DieAfter }
 // Plan says which operations fail. The zero Plan fails none and counts.
 type Plan struct {
 	Mode Mode
-	At   int // number of the first operation that fails, from 1; 0 for none
-	For  int // how many fail from there on; a death is for good
+	At   int  // number of the first operation that fails, from 1; 0 for none
+	For  int  // how many fail from there on; a death is for good
+	Then Mode // of those after the first; "" for the same
 }
 
 // kind is what an operation does.
@@ -93,6 +94,9 @@ func (s *script) next(k kind, format string, args ...any) verdict {
 	if s.plan.Mode.Dies() {
 		s.dead = true
 		return verdict{perform: s.plan.Mode == DieAfter, err: ErrDead}
+	}
+	if s.plan.Then != "" && n > s.plan.At {
+		return s.plan.Then.fail(k)
 	}
 	return s.plan.Mode.fail(k)
 }
