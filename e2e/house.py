@@ -72,13 +72,17 @@ class Gateway:
     def __init__(self, folder=None):
         # Short, because the admin socket's path has to fit 108 octets.
         self.temp = pathlib.Path(tempfile.mkdtemp(prefix="gb", dir="/tmp"))
-        self.data = folder or self.temp / "d"
-        self.config = self.data / "config.toml"
-        self.ca = self.data / "keys" / "ca.pem"
+        self.at(folder or self.temp / "d")
         self.ports = free_ports()
         self.ready = None
         self.process = None
         self.log = self.temp / "log"
+
+    def at(self, folder):
+        """Uses this data folder."""
+        self.data = folder
+        self.config = folder / "config.toml"
+        self.ca = folder / "keys" / "ca.pem"
 
     # Starting and ending
 

@@ -1,23 +1,26 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests against a gosbridge binary.
 
-    run.py BINARY [test file without .py ...] [-k NAME]
+    run.py BINARY [test file without .py ...] [-k NAME] [-j JOBS]
 
-Each test has a time limit; when it is over the stacks of all threads are
-printed and everything ends with status 1, the gateways too.
+Each test file is a process of its own, some at a time. Each test has a time
+limit; when it is over the stacks of all threads are printed and the file fails.
 """
 
 import argparse
+import concurrent.futures
 import faulthandler
 import os
 import pathlib
 import signal
+import subprocess
 import sys
+import threading
 import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIMIT = 240  # seconds for one test with the start of its gateway
+LIMIT = 240  # seconds for one test, with the start of its gateway
 
 
 class Result(unittest.TextTestResult):
@@ -25,7 +28,6 @@ class Result(unittest.TextTestResult):
 
     def startTest(self, test):
         self.began = time.monotonic()
-        faulthandler.cancel_dump_traceback_later()
         signal.alarm(LIMIT)
         super().startTest(test)
 
@@ -48,28 +50,80 @@ def ended(*_):
     raise SystemExit("ended by a signal")
 
 
+def run_file(name, patterns):
+    """Runs one test file in this process."""
+    sys.path.insert(0, str(HERE))
+    sys.dont_write_bytecode = True
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT)
+    loader = unittest.TestLoader()
+    if patterns:
+        loader.testNamePatterns = ["*%s*" % p for p in patterns]
+    suite = loader.loadTestsFromName(name)
+    if suite.countTestCases() == 0:
+        return 0
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
+    return 0 if result.wasSuccessful() else 1
+
+
+class Files:
+    """Runs test files in processes of their own."""
+
+    def __init__(self, args):
+        self.args = args
+        self.running = set()
+        self.lock = threading.Lock()
+
+    def run(self, name):
+        command = [sys.executable, __file__, str(self.args.binary), "--inner", name]
+        for pattern in self.args.k or ():
+            command += ["-k", pattern]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        with self.lock:
+            self.running.add(process)
+        said, _ = process.communicate()
+        with self.lock:
+            self.running.discard(process)
+            print("--- %s\n%s" % (name, said.strip()), flush=True)
+        return name, process.returncode
+
+    def end(self):
+        for process in list(self.running):
+            process.terminate()
+
+    def run_all(self, names):
+        with concurrent.futures.ThreadPoolExecutor(self.args.j) as pool:
+            tests = [pool.submit(self.run, name) for name in names]
+            try:
+                return [name for name, status in (t.result() for t in tests) if status != 0]
+            except BaseException:
+                for t in tests:
+                    t.cancel()
+                self.end()
+                raise
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=pathlib.Path)
     parser.add_argument("files", nargs="*", help="test files, all when none is named")
     parser.add_argument("-k", action="append", default=None, metavar="NAME", help="only tests whose name contains it")
+    parser.add_argument("-j", type=int, default=2, metavar="JOBS", help="how many files at once, 2 when not given")
+    parser.add_argument("--inner", metavar="FILE", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    os.environ["GOSBRIDGE"] = str(args.binary.resolve(strict=True))
-    sys.path.insert(0, str(HERE))
-    sys.dont_write_bytecode = True
-    signal.signal(signal.SIGALRM, too_long)
+    args.binary = args.binary.resolve(strict=True)
+    os.environ["GOSBRIDGE"] = str(args.binary)
     signal.signal(signal.SIGTERM, ended)
-
-    loader = unittest.TestLoader()
-    if args.k:
-        loader.testNamePatterns = ["*%s*" % k for k in args.k]
-    names = args.files or sorted(p.stem for p in HERE.glob("test_*.py"))
-    suite = loader.loadTestsFromNames([n.removesuffix(".py") for n in names])
-    if suite.countTestCases() == 0:
-        raise SystemExit("no test found")
-    runner = unittest.TextTestRunner(verbosity=2, resultclass=Result, failfast=False)
-    result = runner.run(suite)
-    return 0 if result.wasSuccessful() else 1
+    if args.inner:
+        return run_file(args.inner, args.k)
+    # The longest first, so that the others run beside it.
+    names = [n.removesuffix(".py") for n in args.files] or sorted(
+        (p.stem for p in HERE.glob("test_*.py")), key=lambda n: (n != "test_crash", n))
+    began = time.monotonic()
+    failed = Files(args).run_all(names)
+    print("\n%d files of end-to-end tests in %.0f s: %s" % (
+        len(names), time.monotonic() - began, "failed: " + ", ".join(failed) if failed else "all passed"))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
