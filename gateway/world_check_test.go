@@ -183,12 +183,32 @@ func sameTimes(received, sent []letter.Step) error {
 	return nil
 }
 
-// checkEvidence walks the chain of the letter's evidence.
-func (w *world) checkEvidence(rec mailstore.Letter, out letter.Outgoing, want outcome) (errs []error) {
-	var previous mailstore.Hash
+// checkEvidence compares the letter's evidence with what is wanted.
+func (w *world) checkEvidence(rec mailstore.Letter, out letter.Outgoing, want outcome) []error {
+	errs := w.checkChain(sent{rec, out})
 	var events []receipt.Event
 	err := w.inner.View(w.t.Context(), w.accounts[senderAddress].ID, func(tx mailstore.Tx) error {
 		for ev, err := range tx.Evidence(rec.ID) {
+			if err != nil {
+				return err
+			}
+			events = append(events, receipt.Event(ev.Event))
+		}
+		return nil
+	})
+	slices.Sort(events)
+	expected := slices.Sorted(slices.Values(want.evidence))
+	if !slices.Equal(events, expected) {
+		errs = append(errs, fmt.Errorf("evidence %v, want %v", events, expected))
+	}
+	return append(errs, err)
+}
+
+// checkChain walks the chain of a letter's evidence.
+func (w *world) checkChain(l sent) (errs []error) {
+	var previous mailstore.Hash
+	err := w.inner.View(w.t.Context(), w.accounts[senderAddress].ID, func(tx mailstore.Tx) error {
+		for ev, err := range tx.Evidence(l.record.ID) {
 			if err != nil {
 				return err
 			}
@@ -196,24 +216,17 @@ func (w *world) checkEvidence(rec mailstore.Letter, out letter.Outgoing, want ou
 			if err != nil {
 				return err
 			}
-			if stored.Hash != ev.Hash || stored.Evidence.Previous != receipt.Digest(previous) {
+			if stored.Hash != ev.Hash || stored.Evidence.Previous != receipt.Digest(previous) || string(stored.Evidence.Event) != ev.Event {
 				errs = append(errs, fmt.Errorf("evidence %s breaks the chain", ev.Event))
 			}
 			previous = ev.Hash
-			events = append(events, stored.Evidence.Event)
 		}
 		return nil
 	})
-	errs = append(errs, err)
-	if out.Last != previous {
+	if l.out.Last != previous {
 		errs = append(errs, errors.New("the letter does not name its last evidence"))
 	}
-	slices.Sort(events)
-	expected := slices.Sorted(slices.Values(want.evidence))
-	if !slices.Equal(events, expected) {
-		errs = append(errs, fmt.Errorf("evidence %v, want %v", events, expected))
-	}
-	return errs
+	return append(errs, err)
 }
 
 // parseEvidence reads both encodings of a stored evidence, which must agree.
@@ -233,13 +246,18 @@ func parseEvidence(ev mailstore.Evidence) (receipt.Sealed, error) {
 	return sealed, err
 }
 
+// verifyJournal verifies an account's journal.
+func (w *world) verifyJournal(account mailstore.ID) error {
+	return w.inner.View(w.t.Context(), account, func(tx mailstore.Tx) error {
+		_, err := journal.Verify(tx)
+		return err
+	})
+}
+
 // checkJournal verifies an account's journal and counts its entries.
 func (w *world) checkJournal(address string, want map[string]int) error {
 	got := map[string]int{}
 	err := w.inner.View(w.t.Context(), w.accounts[address].ID, func(tx mailstore.Tx) error {
-		if _, err := journal.Verify(tx); err != nil {
-			return err
-		}
 		for rec, err := range tx.Journal(0, 0) {
 			if err != nil {
 				return err
@@ -255,7 +273,7 @@ func (w *world) checkJournal(address string, want map[string]int) error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err := errors.Join(err, w.verifyJournal(w.accounts[address].ID)); err != nil {
 		return err
 	}
 	delete(got, journal.Rejected)

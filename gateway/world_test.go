@@ -171,12 +171,18 @@ func (w *world) openStore(create bool) *boltstore.Store {
 // start opens the folder with fresh parts, as a new process would.
 func (w *world) start(plan fault.Plan) {
 	w.t.Helper()
+	w.inner = w.openStore(false)
+	w.equip(plan)
+}
+
+// equip makes fresh parts over the open store.
+func (w *world) equip(plan fault.Plan) {
+	w.t.Helper()
 	shared, err := sharedOffice()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.starts++
-	w.inner = w.openStore(false)
 	w.store = fault.Wrap(w.inner, plan)
 	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() {
@@ -348,9 +354,23 @@ func (w *world) work(run runner) {
 	}
 }
 
-// open reads the letter in a recipient's INBOX, as a mail program of a person
+// open reads all letters in a recipient's INBOX, as a mail program of a person
 // does, which repeats what it saw no answer to.
 func (w *world) open(address string) {
+	w.t.Helper()
+	all := mailstore.UIDSet{}
+	all.AddRange(1, 0)
+	w.openSet(address, all)
+}
+
+func (w *world) openOne(address string, uid mailstore.UID) {
+	w.t.Helper()
+	one := mailstore.UIDSet{}
+	one.AddNum(uid)
+	w.openSet(address, one)
+}
+
+func (w *world) openSet(address string, set mailstore.UIDSet) {
 	w.t.Helper()
 	who := w.identity(address)
 	for range 20 {
@@ -359,9 +379,7 @@ func (w *world) open(address string) {
 			if err != nil {
 				return err
 			}
-			all := mailstore.UIDSet{}
-			all.AddRange(1, 0)
-			res, err := tx.SetFlags(box.ID, all, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
+			res, err := tx.SetFlags(box.ID, set, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
 			if err != nil {
 				return err
 			}
@@ -372,7 +390,7 @@ func (w *world) open(address string) {
 		}
 		time.Sleep(time.Minute)
 	}
-	w.t.Fatal("never opened")
+	w.t.Error("never opened")
 }
 
 // recall takes the sender's letter back, as an operator does: again, as long

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -43,7 +44,13 @@ const (
 	Full Mode = "disk full"
 	// Broken is an I/O error of reading and writing alike.
 	Broken Mode = "input/output error"
+	// Stall fails nothing: the whole process stands still for StallFor, as
+	// one whose machine was suspended, and then goes on as if nothing was.
+	Stall Mode = "stalls"
 )
+
+// StallFor is longer than any lease.
+const StallFor = 30 * time.Minute
 
 // Dies reports whether the mode ends the process.
 func (m Mode) Dies() bool { return m == DieBefore || m == DieAfter }
@@ -71,6 +78,7 @@ type script struct {
 	mu    sync.Mutex
 	trace []string
 	dead  bool
+	until time.Time // of the stall
 }
 
 // verdict is what becomes of one operation.
@@ -88,6 +96,10 @@ func (s *script) next(k kind, format string, args ...any) verdict {
 	}
 	s.trace = append(s.trace, fmt.Sprintf(format, args...))
 	n := len(s.trace)
+	if s.plan.Mode == Stall {
+		s.stall(n == s.plan.At)
+		return verdict{perform: true}
+	}
 	if p := s.plan; p.At == 0 || n < p.At || !p.Mode.Dies() && n >= p.At+p.For {
 		return verdict{perform: true}
 	}
@@ -99,6 +111,18 @@ func (s *script) next(k kind, format string, args ...any) verdict {
 		return s.plan.Then.fail(k)
 	}
 	return s.plan.Mode.fail(k)
+}
+
+// stall holds an operation up while the process stands still. The lock is
+// given up meanwhile.
+func (s *script) stall(begin bool) {
+	if begin {
+		s.until = time.Now().Add(StallFor)
+	}
+	rest := time.Until(s.until)
+	s.mu.Unlock()
+	time.Sleep(rest)
+	s.mu.Lock()
 }
 
 // fail is the verdict of a mode that does not end the process.
