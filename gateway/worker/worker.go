@@ -78,13 +78,40 @@ func (w Worker) work(ctx context.Context, items []mailstore.Item) {
 		case <-done:
 			return
 		case <-tick.C:
-			// Items that the handler has completed meanwhile are no longer
-			// there to renew; the others' tokens decide in their Update.
-			err := w.Queue.Renew(ctx, items, lease)
-			if err != nil && !errors.Is(err, mailstore.ErrLeased) && !errors.Is(err, mailstore.ErrNoItem) {
-				w.Logger.Warn("lease not renewed", "class", w.Class, "err", err)
+			if items = w.renew(ctx, items); len(items) == 0 {
+				tick.Stop() // all that is left has its outcome: only wait
 			}
 		}
+	}
+}
+
+// renew prolongs the leases of a batch and returns the items that are still
+// ours. Together while all of them are; one by one once the handler has
+// completed some, which are no longer there to renew.
+func (w Worker) renew(ctx context.Context, items []mailstore.Item) (ours []mailstore.Item) {
+	err := w.Queue.Renew(ctx, items, lease)
+	if !lost(err) {
+		w.complain(err)
+		return items
+	}
+	for _, it := range items {
+		if err := w.Queue.Renew(ctx, []mailstore.Item{it}, lease); !lost(err) {
+			w.complain(err)
+			ours = append(ours, it)
+		}
+	}
+	return ours
+}
+
+// lost reports whether an item is done, or somebody else's by now.
+func lost(err error) bool {
+	return errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem)
+}
+
+// complain logs a store that failed: the next renewal may come in time.
+func (w Worker) complain(err error) {
+	if err != nil {
+		w.Logger.Warn("lease not renewed", "class", w.Class, "err", err)
 	}
 }
 
