@@ -85,6 +85,9 @@ type NewMessage struct {
 	Keywords []string
 	Summary  []byte
 	Content  Content
+	// OverQuota appends also where the account's quota leaves no room: for
+	// what the account must get, such as evidence. It counts all the same.
+	OverQuota bool
 
 	// For Import only.
 	UID    UID

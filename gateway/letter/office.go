@@ -98,6 +98,6 @@ func storeMail(ctx context.Context, store mailstore.Store, id mailstore.ID, octe
 	}
 	return mailstore.NewMessage{
 		EmailID: id, Received: at, Summary: parser.Close().Summary(),
-		Content: mailstore.Content{Body: ref, Length: ref.Size},
+		Content: mailstore.Content{Body: ref, Length: ref.Size}, OverQuota: true,
 	}, nil
 }

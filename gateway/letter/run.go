@@ -97,7 +97,7 @@ func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) erro
 	}
 	m := filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
 		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length},
+		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
 	}}
 	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		if err := file(tx, m); err != nil {

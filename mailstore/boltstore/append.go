@@ -119,8 +119,10 @@ func (u *update) Append(box mailstore.MailboxID, m mailstore.NewMessage) (a mail
 	if err != nil {
 		return a, err
 	}
-	if err := u.room(m.Content.Size()); err != nil {
-		return a, err
+	if !m.OverQuota {
+		if err := u.room(m.Content.Size()); err != nil {
+			return a, err
+		}
 	}
 	if err := u.checkWords(b, m.Keywords); err != nil {
 		return a, err

@@ -218,6 +218,13 @@ var quotaTests = []test{
 		})
 		e.is(err, mailstore.ErrQuota, "several in one Update")
 		e.usage(a, 40, 1, 100)
+		must := msg(70) // what the account must get
+		must.OverQuota = true
+		e.append(a, box, must)
+		e.usage(a, 110, 2, 100)
+		err = e.s.Update(e.ctx, a, func(tx mailstore.UpdateTx) error { _, err := tx.Append(box, msg(1)); return err })
+		e.is(err, mailstore.ErrQuota, "append beyond what had to be taken")
+		e.expunge(a, box, set(4), false, "4")
 		e.update(a, func(tx mailstore.UpdateTx) error {
 			acc, err := tx.Account()
 			if err != nil {
