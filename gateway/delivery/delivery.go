@@ -108,16 +108,15 @@ func (con *consignment) delivered(index int, at time.Time) {
 		letter.Change{Recipient: index, Event: letter.EventDeliver, At: at})
 }
 
-// failed notes that a recipient will never have it, or when it has to be
-// tried again that it is left for later.
+// failed notes that a recipient will never have it, or that it is left for
+// later when it has to be tried again.
 func (con *consignment) failed(index int, at time.Time, permanent bool, reason receipt.Reason) {
+	con.changes = append(con.changes, letter.Change{Recipient: index, Event: letter.EventDispatch, At: con.taken})
 	if !permanent && at.Before(con.out.GiveUp) {
 		con.retry = true
 		return
 	}
-	con.changes = append(con.changes,
-		letter.Change{Recipient: index, Event: letter.EventDispatch, At: con.taken},
-		letter.Change{Recipient: index, Event: letter.EventFail, At: at, Reason: reason})
+	con.changes = append(con.changes, letter.Change{Recipient: index, Event: letter.EventFail, At: at, Reason: reason})
 }
 
 // tell applies what became of the letters in their senders' accounts, one

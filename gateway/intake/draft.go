@@ -36,8 +36,6 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		Facts: in.evidence(s, f, d, form, signer), Subject: f.Subject, Registry: f.Sender.ID,
 		References: references(s.msg.Header), Accepted: s.at, Depth: depth(s.choice, who), Language: who.Settings.Language,
 		Handover: s.profile.Handover, Recipients: in.recipients(s),
-		// A held letter has its time from the moment it goes out.
-		GiveUp: s.at.Add(s.profile.RecallWindow.Std() + s.profile.DelayFailure.Std()),
 	}
 	out.Facts.Letter.ID, out.Facts.Letter.Number = id, number
 	if s.profile.Acknowledged() {
@@ -47,8 +45,10 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	if recall != policy.RecallNone {
 		out.Recall = s.at.Add(window)
 	}
-	if recall == policy.RecallHold {
+	out.GiveUp = s.at.Add(s.profile.DelayFailure.Std())
+	if recall == policy.RecallHold { // its time begins when it goes out
 		out.Hold = out.Recall
+		out.GiveUp = out.Hold.Add(s.profile.DelayFailure.Std())
 	}
 	if sentHeader := header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, false); len(sentHeader) <= letter.HeaderLimit {
 		out.Header = sentHeader
