@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,27 @@ func TestGiveUpWithoutHold(t *testing.T) {
 		submitStep("simple", firstAddress)(w)
 		if _, out := w.outgoing(); !out.GiveUp.Equal(out.Accepted.Add(giveUp)) {
 			t.Errorf("accepted %s, given up %s", out.Accepted, out.GiveUp)
+		}
+		w.close()
+	})
+}
+
+// A letter that was sent automatically is not answered, but who sent it learns
+// that it failed.
+func TestFailureOfAutomaticLetterIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(n *auth.NewAccount) {
+			if n.Addresses[0] == firstAddress {
+				n.Quota = 1
+			}
+		})
+		w.start(fault.Plan{})
+		letter := octets(t, "simple", "once", firstAddress)
+		w.submit(bytes.Replace(letter, []byte("MIME-Version"), []byte("Auto-Submitted: auto-generated\r\nMIME-Version"), 1), firstAddress)
+		w.settle()
+		boxes := w.look().boxes
+		if r, i := boxes[senderAddress+" Receipts"].Messages, boxes[senderAddress+" INBOX"].Messages; r != 1 || i != 1 {
+			t.Errorf("%d receipts, %d in INBOX", r, i)
 		}
 		w.close()
 	})

@@ -83,6 +83,18 @@ func (in *Intake) classify(s *submission) string {
 	return in.usual
 }
 
+// automatic reports whether no person sent the letter: it says so (RFC 3834
+// §5), or is a report itself.
+func automatic(m *message.Message) bool {
+	for _, v := range m.Header.Values("Auto-Submitted") {
+		word := strings.FieldsFunc(v, func(r rune) bool { return r == ' ' || r == ';' || r == '(' || r == '\t' })
+		if len(word) == 0 || !strings.EqualFold(word[0], "no") {
+			return true
+		}
+	}
+	return m.Root != nil && m.Root.MediaType == "multipart/report"
+}
+
 // depth decides how much the receipts carry.
 func depth(c choice, who auth.Identity) receipt.Depth {
 	switch {

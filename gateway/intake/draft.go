@@ -35,7 +35,7 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	out := letter.Outgoing{
 		Facts: in.evidence(s, f, d, form, signer), Subject: f.Subject, Registry: f.Sender.ID,
 		References: references(s.msg.Header), Accepted: s.at, Depth: depth(s.choice, who), Language: who.Settings.Language,
-		Handover: s.profile.Handover, Recipients: in.recipients(s),
+		Automatic: automatic(s.msg), Handover: s.profile.Handover, Recipients: in.recipients(s),
 	}
 	out.Facts.Letter.ID, out.Facts.Letter.Number = id, number
 	if s.profile.Acknowledged() {
@@ -50,8 +50,8 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		out.Hold = out.Recall
 		out.GiveUp = out.Hold.Add(s.profile.DelayFailure.Std())
 	}
-	if sentHeader := header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, false); len(sentHeader) <= letter.HeaderLimit {
-		out.Header = sentHeader
+	if h := sentHeader(s.msg.Header, false); len(h) <= letter.HeaderLimit {
+		out.Header = h
 	}
 	copied, err := s.copyOf(id, number, sent, summary)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gosbridge/certs"
 	"gosbridge/certs/smime"
@@ -23,20 +24,25 @@ func (in *Intake) sentForm(ctx context.Context, s *submission, sign certs.Detach
 	switch {
 	case sign != nil:
 		return in.signed(ctx, s, sign)
-	case s.msg.Header.Has("Bcc"):
+	case slices.ContainsFunc(s.msg.Header, hides):
 		return mailstore.Content{
-			Prefix: header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, true),
+			Prefix: sentHeader(s.msg.Header, true),
 			Body:   s.body, Offset: s.msg.HeaderSize, Length: s.msg.Size - s.msg.HeaderSize,
 		}, nil
 	}
 	return mailstore.Content{Body: s.body, Length: s.msg.Size}, nil
 }
 
-// header joins the fields that keep wants, as they were received.
-func header(h message.Header, keep func(message.Field) bool, end bool) []byte {
+// hides reports whether a field names hidden recipients (RFC 5322 §3.6.3 and
+// §3.6.6).
+func hides(f message.Field) bool { return f.Is("Bcc") || f.Is("Resent-Bcc") }
+
+// sentHeader joins the fields that go out, as they were received; with end,
+// the blank line too.
+func sentHeader(h message.Header, end bool) []byte {
 	var b bytes.Buffer
 	for _, f := range h {
-		if keep(f) {
+		if !hides(f) {
 			b.Write(f.Raw)
 		}
 	}
@@ -49,7 +55,7 @@ func header(h message.Header, keep func(message.Field) bool, end bool) []byte {
 // signed wraps the submission's MIME entity, byte for byte, into a
 // multipart/signed: its Content fields and its body become the first part.
 func (in *Intake) signed(ctx context.Context, s *submission, signer certs.DetachedSigner) (_ mailstore.Content, err error) {
-	outer, entity := smime.Split(header(s.msg.Header, func(f message.Field) bool { return !f.Is("Bcc") }, false))
+	outer, entity := smime.Split(sentHeader(s.msg.Header, false))
 	r, err := in.store.Bodies().Open(ctx, s.body, s.msg.HeaderSize)
 	if err != nil {
 		return mailstore.Content{}, err

@@ -153,8 +153,12 @@ func (b *builder) prove(event receipt.Event, to []receipt.Recipient, c Change) (
 }
 
 // send files the receipt of an evidence with the sender; the recipient gets a
-// copy of the consignment and of a recall through the queue.
+// copy of the consignment and of a recall through the queue. A letter that was
+// sent automatically gets none but of its failure.
 func (b *builder) send(s receipt.Sealed, r *Recipient, state State) error {
+	if b.out.Automatic && state != Undeliverable {
+		return nil // nothing automatic is answered (RFC 3834 §2)
+	}
 	to := receipt.Mailing{
 		To: b.owner.Addresses[0], Language: b.out.Language, Depth: b.out.Depth, State: string(state),
 		Subject: b.out.Subject, MessageID: b.out.Facts.Letter.MessageID, References: b.out.References,

@@ -65,8 +65,11 @@ type Outgoing struct {
 	Last     mailstore.Hash `json:"last"`     // SHA-256 of the last evidence
 	Depth    receipt.Depth  `json:"depth"`
 	Language string         `json:"language"`
-	Handover bool           `json:"handover"`      // the profile has evidence of opening
-	Term     policy.Period  `json:"term,omitzero"` // for an acknowledgement; zero: none is wanted
+	// Automatic letters get no receipts but those of failures; evidence they
+	// have like all others.
+	Automatic bool          `json:"automatic,omitempty"`
+	Handover  bool          `json:"handover"`      // the profile has evidence of opening
+	Term      policy.Period `json:"term,omitzero"` // for an acknowledgement; zero: none is wanted
 	// GiveUp is when recipients that could not be reached become
 	// undeliverable.
 	GiveUp time.Time `json:"give_up"`
