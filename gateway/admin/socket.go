@@ -151,12 +151,19 @@ func (c *Client) Call(ctx context.Context, op string, request, out any) (err err
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// decodeStrict reads JSON and refuses fields that are not known.
+// decodeStrict reads one JSON value and refuses fields that are not known, and
+// what follows the value.
 func decodeStrict(data []byte, into any) error {
 	if len(data) == 0 {
 		data = []byte("{}")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	return d.Decode(into)
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
 }
