@@ -192,8 +192,14 @@ func TestValues(t *testing.T) {
 		en, ru string
 	}{
 		{New(FileTooLarge, "Приказ.pdf", Octets(10<<20+1), 10*MiB),
-			`\u041f\u0440\u0438\u043a\u0430\u0437.pdf has 10.01 MiB, the limit is 10 MiB`,
+			"Prikaz.pdf has 10.01 MiB, the limit is 10 MiB",
 			"файл Приказ.pdf: 10,01 МиБ, допустимо 10 МиБ"},
+		{New(FileEncrypted, "Отчёт № 7 — «Щит»и\u0306.pdf"),
+			`Otchet No 7 - "Shchit"i.pdf is encrypted`,
+			"файл Отчёт № 7 — «Щит»и\u0306.pdf зашифрован"},
+		{New(FileEncrypted, `Объявление Ъ Ь ǅ\🗎.pdf`),
+			`Obieiavlenie Ie  \u01c5\u005c\U0001f5ce.pdf is encrypted`,
+			`файл Объявление Ъ Ь ǅ\🗎.pdf зашифрован`},
 		{New(RecipientKind, "a@b", registry.Person, title{"registered", "заказное"}),
 			"a@b (person) cannot receive letters of type registered",
 			"a@b (физическое лицо) не может получать письма вида «заказное»"},

@@ -137,14 +137,16 @@ func size(o Octets, units []string, point, none string) string {
 	return fmt.Sprintf("%d%s%02d %s", whole, point, hundredths, units[n])
 }
 
-// ascii writes a value from outside in printable ASCII: everything else and the
-// backslash as \uXXXX, bounded, with "..." where something was left out.
+// ascii writes a value from outside in printable ASCII: Russian in Latin
+// letters, everything else and the backslash as \uXXXX, bounded, with "..."
+// where something was left out.
 func ascii(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		var piece string
+		piece, known := latin(r)
 		switch {
+		case known:
 		case r >= ' ' && r < unicode.MaxASCII && r != '\\':
 			piece = string(r)
 		case r == utf8.RuneError && n == 1:
