@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	return &Alone{store: store, admin: admin.New(admin.Options{
 		Store: store, Office: office, Now: o.Now, Logger: o.Logger,
 		Registry: func() *registry.Registry { return reg },
+		Check:    func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
 		Import:   func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
 	})}, nil
 }
@@ -59,11 +61,15 @@ func (a *Alone) Close() error { return a.store.Close() }
 
 // importRegistry replaces the registry of a gateway that serves.
 func (g *Gateway) importRegistry(_ context.Context, csv []byte) error {
-	if err := replaceFile(g.cfg.Registry.File, csv); err != nil {
+	reg, err := registry.Load(bytes.NewReader(csv))
+	if err != nil {
 		return err
 	}
-	book, err := LoadBook(g.cfg)
+	book, err := newBook(g.cfg, reg)
 	if err != nil {
+		return err
+	}
+	if err := replaceFile(g.cfg.Registry.File, csv); err != nil {
 		return err
 	}
 	g.intake.SetBook(book)

@@ -16,19 +16,24 @@ import (
 // LoadBook reads what letters are judged by: profiles, registry, keys of the
 // organisations and trust anchors.
 func LoadBook(cfg config.Config) (intake.Book, error) {
-	rules, err := policy.NewRules(cfg.Profiles)
-	if err != nil {
-		return intake.Book{}, fmt.Errorf("letter types: %w", err)
-	}
 	reg, err := LoadRegistry(cfg.Registry.File)
 	if err != nil {
 		return intake.Book{}, err
 	}
+	return newBook(cfg, reg)
+}
+
+// newBook is LoadBook with a registry that need not be in its file yet.
+func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
+	rules, err := policy.NewRules(cfg.Profiles)
+	if err != nil {
+		return intake.Book{}, fmt.Errorf("letter types: %w", err)
+	}
+	if err := hasOrganisations(cfg, reg); err != nil {
+		return intake.Book{}, fmt.Errorf("recipient registry %s: %w", cfg.Registry.File, err)
+	}
 	signers := map[string]certs.DetachedSigner{}
 	for _, o := range cfg.Organisations {
-		if _, ok := reg.ByID(o.Registry); !ok {
-			return intake.Book{}, fmt.Errorf("organisation %q: not in the registry %s", o.Registry, cfg.Registry.File)
-		}
 		signer, err := certs.LoadSigner(o.Key, o.Certificate, o.Registry)
 		if err != nil {
 			return intake.Book{}, fmt.Errorf("key of organisation %q: %w", o.Registry, err)
@@ -42,6 +47,18 @@ func LoadBook(cfg config.Config) (intake.Book, error) {
 	return intake.Book{
 		Rules: rules, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
 	}, nil
+}
+
+// hasOrganisations says which of the organisations whose keys the gateway holds
+// a registry lacks.
+func hasOrganisations(cfg config.Config, reg *registry.Registry) error {
+	var errs []error
+	for _, o := range cfg.Organisations {
+		if _, ok := reg.ByID(o.Registry); !ok {
+			errs = append(errs, fmt.Errorf("no entry %q, whose key the configuration names", o.Registry))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // LoadRegistry reads the recipient registry.

@@ -27,6 +27,7 @@ import (
 	"gosbridge/gateway/submission"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
+	"gosbridge/policy/registry"
 )
 
 const (
@@ -118,6 +119,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	g.admin = admin.New(admin.Options{
 		Store: store, Office: g.office, Now: o.Now, Logger: o.Logger,
 		Registry: g.intake.Registry, Import: g.importRegistry,
+		Check: func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
 	})
 	if err := g.listen(ctx); err != nil {
 		return nil, err

@@ -26,6 +26,9 @@ type Options struct {
 	Office *letter.Office
 	// Registry is the registry in force.
 	Registry func() *registry.Registry
+	// Check says what a registry to import lacks that the gateway cannot do
+	// without; nil asks nothing.
+	Check func(*registry.Registry) error
 	// Import replaces the registry with a table, which has been checked, and
 	// puts it in force.
 	Import func(ctx context.Context, csv []byte) error

@@ -80,6 +80,11 @@ func (s *Service) registryImport(ctx context.Context, in RegistryImport) (Regist
 	if err != nil {
 		return RegistryImported{}, errors.Join(ErrInvalid, err)
 	}
+	if s.o.Check != nil {
+		if err := s.o.Check(fresh); err != nil {
+			return RegistryImported{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
 	old := s.o.Registry()
 	out := RegistryImported{Entries: fresh.Len(), SHA256: fmt.Sprintf("%x", fresh.Hash())}
 	for e := range fresh.All() {

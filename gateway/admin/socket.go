@@ -18,6 +18,10 @@ import (
 // maxRequest bounds a request, in octets: a registry of 200,000 entries fits.
 const maxRequest = 128 << 20
 
+// maxPath is how long the path of a socket may be on all systems, in octets
+// (struct sockaddr_un has 104 on BSD and macOS, 108 on Linux, a NUL included).
+const maxPath = 103
+
 // SocketPath is where the socket of a data folder is.
 func SocketPath(data string) string { return filepath.Join(data, "admin", "socket") }
 
@@ -26,6 +30,10 @@ func SocketPath(data string) string { return filepath.Join(data, "admin", "socke
 // lock, so no other process serves it.
 func Listen(data string) (net.Listener, error) {
 	path := SocketPath(data)
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("admin socket %s: the path is too long, a data folder's may have %d octets",
+			path, maxPath-len(SocketPath("/")))
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
