@@ -150,7 +150,10 @@ func Create(ctx context.Context, dir string, plan Plan) (_ Installation, err err
 			return Installation{}, fmt.Errorf("make %s: %w", dir, err)
 		}
 	}
-	// An empty folder gives way to a rename (POSIX).
+	// Only an empty folder gives way; os.Rename replaces none.
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Installation{}, err
+	}
 	if err := os.Rename(work, dir); err != nil {
 		return Installation{}, err
 	}
