@@ -54,6 +54,7 @@ func (g *Gateway) servers() error {
 	}
 	ic := imapd.Defaults()
 	ic.AppendOctets = int64(l.MessageSize)
+	ic.Connections = atMost(l.Connections)
 	ic.ConnectionsPerAddress = atMost(l.ConnectionsPerAddress)
 	ic.ConnectionsPerAccount = atMost(l.ConnectionsPerAccount)
 	ic.FailedLogins = l.LoginAttempts

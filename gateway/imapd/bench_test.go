@@ -120,7 +120,7 @@ func BenchmarkIdleMemory(b *testing.B) {
 	for name, mode := range map[string]Mode{"plain": {TLS: NoTLS, Plaintext: true}, "tls": {TLS: ImplicitTLS}} {
 		b.Run(name, func(b *testing.B) {
 			const n = 500
-			with := setup{mode: mode, config: func(c *Config) { c.ConnectionsPerAddress, c.ConnectionsPerAccount = 2*n, 2*n }}
+			with := setup{mode: mode, config: func(c *Config) { c.Connections, c.ConnectionsPerAddress, c.ConnectionsPerAccount = 2*n, 2*n, 2*n }}
 			if mode.TLS == ImplicitTLS {
 				with.tls = certificate(b)
 			}

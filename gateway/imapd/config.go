@@ -21,6 +21,7 @@ type Config struct {
 	Keywords         int   // in one STORE or APPEND
 	HeaderOctets     int64 // of a header that is read from a body to pick fields
 
+	Connections           int // in all
 	ConnectionsPerAddress int
 	ConnectionsPerAccount int
 	FailedLogins          int // per connection, before it ends
@@ -46,6 +47,7 @@ func Defaults() Config {
 		FetchItems:            64,
 		Keywords:              64,
 		HeaderOctets:          1 << 20,
+		Connections:           1000,
 		ConnectionsPerAddress: 100,
 		ConnectionsPerAccount: 50,
 		FailedLogins:          3,
@@ -73,6 +75,7 @@ func (c Config) Validate() error {
 		{"fetch items", int64(c.FetchItems)},
 		{"keywords", int64(c.Keywords)},
 		{"header octets", c.HeaderOctets},
+		{"connections", int64(c.Connections)},
 		{"connections per address", int64(c.ConnectionsPerAddress)},
 		{"connections per account", int64(c.ConnectionsPerAccount)},
 		{"failed logins", int64(c.FailedLogins)},

@@ -98,6 +98,6 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 		auth:  a,
 		room:  room,
 		log:   logger,
-		conns: newRegistry(cfg.ConnectionsPerAddress, cfg.ConnectionsPerAccount),
+		conns: newRegistry(cfg),
 	}, nil
 }

@@ -8,10 +8,10 @@ import (
 	"gosbridge/mailstore"
 )
 
-// registry counts connections per address and account, and finds those of a
-// listener when it stops.
+// registry counts connections, in all and per address and account, and finds
+// those of a listener when it stops.
 type registry struct {
-	perAddress, perAccount int
+	most, perAddress, perAccount int
 
 	mu        sync.Mutex
 	addresses map[netip.Addr]int
@@ -20,10 +20,11 @@ type registry struct {
 	stopped   map[net.Listener]bool
 }
 
-func newRegistry(perAddress, perAccount int) *registry {
+func newRegistry(cfg Config) *registry {
 	return &registry{
-		perAddress: perAddress,
-		perAccount: perAccount,
+		most:       cfg.Connections,
+		perAddress: cfg.ConnectionsPerAddress,
+		perAccount: cfg.ConnectionsPerAccount,
 		addresses:  make(map[netip.Addr]int),
 		accounts:   make(map[mailstore.ID]int),
 		streams:    make(map[*stream]net.Listener),
@@ -31,11 +32,11 @@ func newRegistry(perAddress, perAccount int) *registry {
 	}
 }
 
-// add takes a connection in; false when its address has too many.
+// add takes a connection in; false when there are too many, or of its address.
 func (r *registry) add(ln net.Listener, addr netip.Addr, st *stream) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.addresses[addr] >= r.perAddress {
+	if len(r.streams) >= r.most || r.addresses[addr] >= r.perAddress {
 		return false
 	}
 	r.addresses[addr]++

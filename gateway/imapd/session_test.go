@@ -171,6 +171,21 @@ func TestConnectionLimits(t *testing.T) {
 	b.ok("NOOP")
 }
 
+// The limit of all connections counts every address.
+func TestConnectionsInAll(t *testing.T) {
+	w := newWorld(t, setup{config: func(c *Config) { c.Connections = 1 }})
+	first := w.dial()
+	conn, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	(&line{t: t, conn: conn, r: bufio.NewReader(conn)}).closed("* BYE [LIMIT]")
+	first.ok("LOGOUT")
+	first.closed()
+	w.dial().ok("NOOP")
+}
+
 func TestTimeouts(t *testing.T) {
 	w := newWorld(t, setup{config: func(c *Config) { c.IdleTimeout, c.ReadTimeout = 200*time.Millisecond, 150*time.Millisecond }})
 	idler, waiter, slow := w.selected("INBOX"), w.login("u"), w.login("u")
