@@ -102,12 +102,12 @@ func signature(s *submission, f policy.Letter, signer certs.DetachedSigner) rece
 	case signer != nil:
 		c := signer.Identity().Certificate
 		return receipt.Signature{
-			Result: string(certs.Valid), By: "gateway", Subject: c.Subject.String(), Certificate: sha256.Sum256(c.Raw),
+			Result: string(certs.Valid), By: "gateway", Subject: certs.Subject(c), Certificate: sha256.Sum256(c.Raw),
 		}
 	case s.report != nil && s.report.Certificate != nil:
 		c := s.report.Certificate
 		return receipt.Signature{
-			Result: string(s.report.Reason), By: "client", Subject: c.Subject.String(), Certificate: sha256.Sum256(c.Raw),
+			Result: string(s.report.Reason), By: "client", Subject: certs.Subject(c), Certificate: sha256.Sum256(c.Raw),
 		}
 	case s.report != nil:
 		return receipt.Signature{Result: string(s.report.Reason), By: "client"}
