@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -70,6 +71,9 @@ func newQuickstart() *cobra.Command {
 
 // run makes or opens the folder, shows the way of a letter, and serves.
 func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error) {
+	if err := q.unready(); err != nil {
+		return err
+	}
 	made, err := q.folder(ctx, out)
 	if err != nil {
 		return err
@@ -117,6 +121,18 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 	}
 }
 
+// unready removes the ready file of an earlier start, so that a script that
+// waits for it does not take it for this one's.
+func (q *quickstart) unready() error {
+	if q.readyFile == "" {
+		return nil
+	}
+	if err := os.Remove(q.readyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return nil
+}
+
 // show runs the demonstration; without both protocols there is none.
 func (q *quickstart) show(ctx context.Context, out io.Writer, s site, served chan error) error {
 	if s.submission() == "" || s.imap() == "" {
@@ -136,6 +152,9 @@ func (q *quickstart) show(ctx context.Context, out io.Writer, s site, served cha
 
 // folder makes the folder, or opens one that is there.
 func (q *quickstart) folder(ctx context.Context, out io.Writer) (installation.Installation, error) {
+	if q.loadTest < 0 {
+		return installation.Installation{}, fmt.Errorf("%w: --load-test %d", errUsage, q.loadTest)
+	}
 	made, err := installation.Load(q.data)
 	switch {
 	case err == nil && q.loadTest > 0:
@@ -248,13 +267,17 @@ func newParty(id string, kind registry.Kind, name, inn, ogrn, address, person st
 // listeners puts the ports of the flags into the configuration.
 func (q *quickstart) listeners(cfg *config.Config) error {
 	var open []config.Listener
-	for i, p := range portNames {
+	for _, p := range portNames {
 		port := q.ports[p.name]
 		if port < 0 || port > 65535 {
 			return fmt.Errorf("%w: --%s-port %d", errUsage, p.name, port)
 		}
 		if port == 0 {
 			continue
+		}
+		i := slices.IndexFunc(cfg.Listeners, func(l config.Listener) bool { return l.Protocol == p.protocol && l.TLS == p.tls })
+		if i < 0 {
+			return fmt.Errorf("the configuration has no listener for %s with %s any more: add one, or say --%s-port 0", p.protocol, p.tls, p.name)
 		}
 		l := cfg.Listeners[i]
 		host, _, err := net.SplitHostPort(l.Address)
