@@ -78,7 +78,12 @@ func refuse(log *slog.Logger, err error) *smtp.SMTPError {
 		return replyInternal.error()
 	}
 	worst := refusal.Worst()
-	log.Info("refused", "reason", worst.Code, "reasons", len(refusal.Violations))
+	if worst.Temporary() && err.Error() != refusal.Error() {
+		// Not the letter is at fault: whoever has to mend it needs the cause.
+		log.Warn("refused for now", "reason", worst.Code, "err", err)
+	} else {
+		log.Info("refused", "reason", worst.Code, "reasons", len(refusal.Violations))
+	}
 	return multiline(worst.SMTP, worst.Enhanced, refusal.Lines())
 }
 
