@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -251,53 +252,66 @@ func (q queue) Lease(ctx context.Context, class, owner string, n int, ttl time.D
 	if owner == "" {
 		return nil, fmt.Errorf("lease without owner: %w", mailstore.ErrLeased)
 	}
+	var unread []error
 	err = q.s.submit(ctx, func(w *work) error {
-		list = nil
+		list, unread = nil, nil
 		now := q.s.now()
-		for _, id := range w.due(class, now, n) {
-			it, err := w.lease(id, owner, now.Add(ttl))
-			if err != nil {
-				return err
+		for _, k := range w.due(class, now, n) {
+			it, err := w.lease(k, owner, now.Add(ttl))
+			switch {
+			case w.broken != nil:
+				return w.broken
+			case err != nil:
+				unread = append(unread, err)
+			default:
+				list = append(list, it)
 			}
-			list = append(list, it)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	for _, err := range unread {
+		q.s.log.Error("queue item left out until its lease would end", "class", class, "err", err)
+	}
 	return list, nil
 }
 
-// due returns up to n items of a class that can be leased, the earliest first.
-func (t *txn) due(class string, now time.Time, n int) (ids []mailstore.ID) {
+// due returns the keys of up to n items of a class that can be leased, the
+// earliest first.
+func (t *txn) due(class string, now time.Time, n int) (keys [][]byte) {
 	prefix := classKey(class)
 	limit := timeKey(now)
 	t.scan(bDue, prefix, nil, func(k, _ []byte) bool {
-		if len(ids) >= n || binary.BigEndian.Uint64(k[len(prefix):]) > limit {
+		if len(keys) >= n || binary.BigEndian.Uint64(k[len(prefix):]) > limit {
 			return false
 		}
-		ids = append(ids, mailstore.ID(k[len(prefix)+8:]))
+		keys = append(keys, copied(k))
 		return true
 	})
-	return ids
+	return keys
 }
 
-// lease gives an item to an owner.
-func (w *work) lease(id mailstore.ID, owner string, until time.Time) (mailstore.Item, error) {
+// lease gives the item with a key in bucket due to an owner. An item that
+// cannot be read must not keep the others from being worked on: it is due
+// again when its lease would end. One that is not there is due no more.
+func (w *work) lease(k []byte, owner string, until time.Time) (mailstore.Item, error) {
+	id := mailstore.ID(k[len(k)-len(mailstore.ID{}):])
+	if err := w.del(bDue, k); err != nil {
+		return mailstore.Item{}, err
+	}
 	r, err := w.item(id)
+	if err == nil && r == nil {
+		return mailstore.Item{}, fmt.Errorf("due item %s is not there: %w", id, mailstore.ErrDamaged)
+	}
+	var keys *accountKeys
+	if err == nil {
+		keys, err = w.accountKeys(r.Account, !w.created)
+	}
 	if err != nil {
-		return mailstore.Item{}, err
-	}
-	if r == nil {
-		return mailstore.Item{}, fmt.Errorf("due item %s: %w", id, mailstore.ErrDamaged)
-	}
-	keys, err := w.accountKeys(r.Account, !w.created)
-	if err != nil {
-		return mailstore.Item{}, err
-	}
-	if err := w.del(bDue, r.dueKey()); err != nil {
-		return mailstore.Item{}, err
+		again := key(k[:1+int(k[0])], until, id)
+		return mailstore.Item{}, errors.Join(fmt.Errorf("due item: %w", err), w.put(bDue, again, nil))
 	}
 	r.owner = seal(keys.seal, bItem, key(id, byte('o')), []byte(owner))
 	r.Until = until

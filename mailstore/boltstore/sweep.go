@@ -29,6 +29,7 @@ const sweepSlice = 500
 // Sweep implements mailstore.Store.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error) {
 	var report body.SweepReport
+	s.startPurge() // of what an error has left
 	if err := s.sweepDead(ctx, s.now().Add(-grace), &report); err != nil {
 		return report, fmt.Errorf("sweep small bodies: %w", err)
 	}
@@ -52,28 +53,48 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepRepor
 // liveSince returns the rule by which large bodies are kept: somebody holds
 // them, or did after limit, so that a session may still be reading.
 func (s *Store) liveSince(ctx context.Context, limit time.Time) (func(context.Context, body.Name) (bool, error), error) {
-	started := s.now()
-	recent := map[body.Name]bool{}
-	err := s.read(ctx, func(t *txn) error {
-		t.died(limit, func(name body.Name) bool { recent[name] = true; return true })
-		return nil
-	})
+	recent, err := s.recentDead(ctx, limit)
 	return func(ctx context.Context, name body.Name) (live bool, err error) {
 		err = s.read(ctx, func(t *txn) error {
 			_, live, err = t.heldBy(name)
-			if live = live || recent[name]; !live {
-				t.died(started, func(dead body.Name) bool { live = dead == name; return !live })
-			}
+			live = live || recent.names[name] || recent.seenBy(t)(name)
 			return err
 		})
 		return live, err
 	}, err
 }
 
-// died calls fn for the bodies that died at since or later, until it returns
-// false.
+// recentDead are the bodies that died after a limit.
+type recentDead struct {
+	names map[body.Name]bool
+	until time.Time // what died later may not be among them
+}
+
+// commitTime is longer than any commit takes. The rows of one that was under
+// way when others were read bear a time from before.
+const commitTime = time.Minute
+
+// recentDead reads the bodies that died after limit.
+func (s *Store) recentDead(ctx context.Context, limit time.Time) (recentDead, error) {
+	r := recentDead{names: map[body.Name]bool{}, until: s.now().Add(-commitTime)}
+	err := s.read(ctx, func(t *txn) error {
+		t.died(limit, func(name body.Name) bool { r.names[name] = true; return true })
+		return nil
+	})
+	return r, err
+}
+
+// seenBy adds what died since the names were read, as far as t sees it, and
+// returns whether a body is one of them all.
+func (r recentDead) seenBy(t *txn) func(body.Name) bool {
+	later := map[body.Name]bool{}
+	t.died(r.until, func(name body.Name) bool { later[name] = true; return true })
+	return func(name body.Name) bool { return r.names[name] || later[name] }
+}
+
+// died calls fn for the bodies that died after since, until it returns false.
 func (t *txn) died(since time.Time, fn func(body.Name) bool) {
-	t.scan(bDead, nil, key(since), func(k, _ []byte) bool { return fn(body.Name(k[16:])) })
+	t.scan(bDead, nil, key(timeKey(since)+1), func(k, _ []byte) bool { return fn(body.Name(k[16:])) })
 }
 
 // older returns keys of a bucket whose time is not after limit, a slice of
@@ -92,6 +113,10 @@ func (t *txn) older(n bucket, limit time.Time) (keys [][]byte) {
 
 // sweepDead removes small bodies that died before limit.
 func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.SweepReport) error {
+	recent, err := s.recentDead(ctx, limit)
+	if err != nil {
+		return err
+	}
 	for {
 		var slice body.SweepReport
 		full := false
@@ -99,8 +124,9 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 			slice = body.SweepReport{}
 			dead := w.older(bDead, limit)
 			full = len(dead) == sweepSlice
+			keep := recent.seenBy(w.txn)
 			for _, k := range dead {
-				octets, err := w.bury(k)
+				octets, err := w.bury(k, keep)
 				if err != nil {
 					return err
 				}
@@ -122,15 +148,15 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 	}
 }
 
-// bury removes a dead small body, unless somebody holds it again. A large one
-// is left to the engine that keeps it.
-func (w *work) bury(k []byte) (octets int64, err error) {
-	place := binary.BigEndian.Uint64(k[8:])
-	wr, held, err := w.heldBy(body.Name(k[16:]))
+// bury removes a dead small body, unless somebody holds it again or keep says
+// so. A large one is left to the engine that keeps it.
+func (w *work) bury(k []byte, keep func(body.Name) bool) (octets int64, err error) {
+	place, name := binary.BigEndian.Uint64(k[8:]), body.Name(k[16:])
+	wr, held, err := w.heldBy(name)
 	if err != nil {
 		return 0, err
 	}
-	if isInline(place) && (!held || wr.place != place) {
+	if isInline(place) && !(held && wr.place == place) && !keep(name) {
 		octets = int64(len(w.get(bInline, key(place))))
 		if err := w.del(bInline, key(place)); err != nil {
 			return 0, err

@@ -1,0 +1,107 @@
+package boltstore
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gosbridge/mailstore"
+)
+
+// TestSweepDiedTwice has a small body die, come back by its reference and die
+// again: the grace time runs from its second death.
+func TestSweepDiedTwice(t *testing.T) {
+	now := time.Now()
+	s, a := testStore(t, Options{Now: func() time.Time { return now }})
+	ref, err := s.Bodies().Put(ctx, strings.NewReader("small"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := func() {
+		t.Helper()
+		err := s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+			got, err := tx.Append(1, mailstore.NewMessage{EmailID: mailstore.NewID(), Content: mailstore.Content{Body: ref, Length: ref.Size}})
+			if err != nil {
+				return err
+			}
+			for m, err := range tx.Messages(1, mailstore.UIDSet{{Start: got.UID, Stop: got.UID}}, mailstore.FieldContent) {
+				if err != nil {
+					return err
+				}
+				ref = m.Content.Body
+			}
+			_, err = tx.Expunge(1, mailstore.UIDSet{{Start: got.UID, Stop: got.UID}}, false)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func() {
+		t.Helper()
+		if _, err := s.Sweep(ctx, 24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once()
+	now = now.Add(23 * time.Hour)
+	once()
+	now = now.Add(2 * time.Hour) // the first death is 25 h ago, the second two
+	sweep()
+	r, err := s.Bodies().Open(ctx, ref, 0)
+	if err != nil {
+		t.Fatalf("two hours after it died: %v", err)
+	}
+	_ = r.Close()
+	now = now.Add(23 * time.Hour)
+	sweep()
+	if _, err := s.Bodies().Open(ctx, ref, 0); err == nil {
+		t.Error("still there 25 hours after it died")
+	}
+}
+
+// TestPurgeAgain has the disk fail while the rows of a deleted mailbox are
+// removed: the next Sweep sees to them, not only the next start.
+func TestPurgeAgain(t *testing.T) {
+	var failing atomic.Bool
+	failing.Store(true)
+	tried := make(chan struct{}, 1)
+	s, a := testStore(t, Options{Hook: func(step string) error {
+		if step == "purge" && failing.Load() {
+			hint(tried)
+			return errors.New("disk full")
+		}
+		return nil
+	}})
+	err := s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		box, err := tx.CreateMailbox("old", "")
+		if err != nil {
+			return err
+		}
+		_, err = tx.Append(box.ID, mailstore.NewMessage{EmailID: mailstore.NewID()})
+		return errors.Join(err, tx.DeleteMailbox(box.ID))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-tried
+	failing.Store(false)
+	if _, err := s.Sweep(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for range 500 {
+		left := false
+		_ = s.read(ctx, func(tx *txn) error {
+			k, _ := tx.b(bPurge).Cursor().First()
+			left = k != nil
+			return nil
+		})
+		if !left {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("rows of the deleted mailbox are still there")
+}
