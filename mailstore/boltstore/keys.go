@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"sync"
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -127,13 +128,14 @@ func randomKey() []byte {
 }
 
 // accountKeys is what is needed to work on an account. It never changes once
-// the account's creation is committed, so it is shared.
+// the account's creation is committed, so it is shared; roles are guesses only.
 type accountKeys struct {
 	id     mailstore.ID
 	num    uint32
 	holder uint32
 	seal   cipher.AEAD // records of the account
 	wrap   cipher.AEAD // data keys of bodies, for the account's holder
+	roles  sync.Map    // mailstore.Role -> mailstore.MailboxID, where it was last
 }
 
 // newAccountKeys derives an account's keys from its holder's.

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -166,14 +167,29 @@ func (v *view) MailboxByName(name string) (mailstore.Mailbox, error) {
 	return b.public(), nil
 }
 
-// MailboxByRole implements mailstore.Tx.
+// MailboxByRole implements mailstore.Tx. Roles are sealed, so a search opens
+// every mailbox: where the last one ended is tried first. At most one mailbox
+// has the role, so one that has it in this snapshot is the one.
 func (v *view) MailboxByRole(role mailstore.Role) (mailstore.Mailbox, error) {
+	if role == "" {
+		return mailstore.Mailbox{}, mailstore.ErrNoMailbox
+	}
+	if id, ok := v.keys.roles.Load(role); ok {
+		b, err := v.box(id.(mailstore.MailboxID))
+		if err == nil && b.Role == role {
+			return b.public(), nil
+		}
+		if err != nil && !errors.Is(err, mailstore.ErrNoMailbox) {
+			return mailstore.Mailbox{}, err
+		}
+	}
 	all, err := v.allBoxes()
 	if err != nil {
 		return mailstore.Mailbox{}, err
 	}
 	for _, b := range all {
-		if role != "" && b.Role == role {
+		if b.Role == role {
+			v.keys.roles.Store(role, b.ID)
 			return b.public(), nil
 		}
 	}
