@@ -29,6 +29,9 @@ func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
 	if err != nil {
 		return intake.Book{}, fmt.Errorf("letter types: %w", err)
 	}
+	if err := keepable(cfg.Profiles); err != nil {
+		return intake.Book{}, fmt.Errorf("letter types: %w", err)
+	}
 	if err := hasOrganisations(cfg, reg); err != nil {
 		return intake.Book{}, fmt.Errorf("recipient registry %s: %w", cfg.Registry.File, err)
 	}
@@ -47,6 +50,22 @@ func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
 	return intake.Book{
 		Rules: rules, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
 	}, nil
+}
+
+// keepable says which letter types promise what this release cannot keep. A
+// letter without it would be worth less than its type says, so the gateway
+// does not start.
+func keepable(profiles []policy.Profile) error {
+	var errs []error
+	for _, p := range profiles {
+		if p.Timestamp == policy.Required {
+			errs = append(errs, fmt.Errorf("%s: timestamp = %q: there are no time-stamps yet", p.Type, p.Timestamp))
+		}
+		if p.Wrap {
+			errs = append(errs, fmt.Errorf("%s: wrap = true: there are no covers yet", p.Type))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // hasOrganisations says which of the organisations whose keys the gateway holds
