@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/gatewaytest/fault"
 	"gosbridge/gateway/letter"
 	"gosbridge/mailstore"
@@ -313,4 +314,44 @@ func (w *world) recallAll(all []sent) {
 			w.t.Errorf("recall: %v", err)
 		}
 	}
+}
+
+// A letter that is asked back from somebody whom it never reaches is waited
+// for without haste, and not for ever; those who have it give it back.
+func TestWithdrawWhatNeverCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(n *auth.NewAccount) {
+			if n.Addresses[0] == secondAddress {
+				n.Quota = 1
+			}
+		})
+		w.start(fault.Plan{})
+		w.submitTo("simple", firstAddress, secondAddress)
+		w.deliverOnce()
+		if err := w.recall(); err != nil {
+			t.Error(err)
+		}
+		began := time.Now()
+		w.settle()
+		if took := time.Since(began); took < 24*time.Hour || took > 25*time.Hour {
+			t.Errorf("waited %s", took)
+		}
+		leases := 0
+		for _, op := range w.store.Trace() {
+			if op == "Lease letter" {
+				leases++
+			}
+		}
+		if leases > 1200 { // every five seconds would be 17,000
+			t.Errorf("%d leases", leases)
+		}
+		_, out := w.outgoing()
+		if a, b := out.Recipients[0].State, out.Recipients[1].State; a != letter.Recalled || b != letter.Undeliverable {
+			t.Errorf("states %s and %s", a, b)
+		}
+		if n := w.look().boxes[firstAddress+" INBOX"].Messages; n != 0 {
+			t.Errorf("%d letters in INBOX", n)
+		}
+		w.close()
+	})
 }

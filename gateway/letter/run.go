@@ -15,8 +15,14 @@ import (
 // has not arrived yet.
 const withdrawFor = 24 * time.Hour
 
-// retryAfter is when a notice that could not be worked on is tried again.
-const retryAfter = 5 * time.Second
+// rest is how long a notice that could not be worked on waits before it is
+// tried again, by the tries so far: from 5 s doubling to 5 min.
+func rest(attempts int) time.Duration {
+	if attempts > 6 {
+		return 5 * time.Minute
+	}
+	return 5 * time.Second << max(attempts-1, 0)
+}
 
 // Run works on the notices between the two sides of letters until ctx ends.
 func (o *Office) Run(ctx context.Context, owner string) error {
@@ -37,7 +43,7 @@ func (o *Office) work(ctx context.Context, items []mailstore.Item) {
 			continue // done, or somebody else's by now
 		}
 		o.log.Error("notice failed", "account", it.Account, "letter", it.Letter, "item", it.ID, "err", err)
-		o.later(ctx, it, retryAfter)
+		o.later(ctx, it, rest(it.Attempts))
 	}
 }
 
@@ -118,7 +124,7 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 			return tx.Complete(it) // it never came: there is nothing to take back
 		}
 		if errors.Is(err, mailstore.ErrNoLetter) {
-			return tx.Retry(it, at.Add(retryAfter)) // not there yet
+			return tx.Retry(it, at.Add(rest(it.Attempts))) // not there yet
 		}
 		if err != nil {
 			return err
