@@ -297,7 +297,8 @@ func (s *Store) commit(tx *bolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("commit: %w: panic: %v", mailstore.ErrMaybeCommitted, p)
-			s.failed, s.wedged = err, true
+			s.fail(err)
+			s.wedged = true
 		}
 	}()
 	if err = tx.Commit(); err == nil {
@@ -305,7 +306,7 @@ func (s *Store) commit(tx *bolt.Tx) (err error) {
 	}
 	if s.visible(id) {
 		err = fmt.Errorf("commit: %w: %w", mailstore.ErrMaybeCommitted, err)
-		s.failed = fmt.Errorf("store must be opened anew after: %w", err)
+		s.fail(err)
 		return err
 	}
 	if isFull(err) {
@@ -313,9 +314,16 @@ func (s *Store) commit(tx *bolt.Tx) (err error) {
 	}
 	var path *os.PathError
 	if !errors.As(err, &path) {
-		s.failed = fmt.Errorf("store must be opened anew after: %w", err)
+		s.fail(err)
 	}
 	return fmt.Errorf("commit: %w", err)
+}
+
+// fail ends the writing. What comes later is certainly not committed, so the
+// cause is told and not wrapped: ErrMaybeCommitted is only for those it hit.
+func (s *Store) fail(cause error) {
+	s.failed = fmt.Errorf("store must be opened anew after: %v", cause) //nolint:errorlint // see above
+	s.log.Error("store takes no more writes until it is opened anew", "err", cause)
 }
 
 // visible reports whether readers see transaction id.

@@ -291,6 +291,55 @@ func TestBrokenDisk(t *testing.T) {
 	}
 }
 
+// TestRationedMemory opens a store where address space is short (ulimit -v).
+func TestRationedMemory(t *testing.T) {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip("no /proc")
+	}
+	var pages uint64
+	if _, err := fmt.Sscan(string(statm), &pages); err != nil {
+		t.Fatal(err)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &old); err != nil {
+		t.Fatal(err)
+	}
+	short := old
+	short.Cur = pages*uint64(os.Getpagesize()) + 4<<30
+	if err := unix.Setrlimit(unix.RLIMIT_AS, &short); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Setrlimit(unix.RLIMIT_AS, &old) }()
+	s, a := testStore(t, Options{})
+	if err := letter(s, a, 100); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFailedStore breaks a commit at a point where nobody knows what the disk
+// holds: that Update is told so, and the later ones that they did nothing.
+func TestFailedStore(t *testing.T) {
+	s, err := Open(ctx, Options{Dir: t.TempDir(), Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.submit(ctx, func(w *work) error {
+		w.tx.OnCommit(func() { panic("disk gone") })
+		return w.put(bSetting, []byte("name"), []byte("value"))
+	})
+	if !errors.Is(err, mailstore.ErrMaybeCommitted) {
+		t.Errorf("commit that broke: %v", err)
+	}
+	for range 2 {
+		err := s.Directory().PutSetting(ctx, "other", nil)
+		if err == nil || errors.Is(err, mailstore.ErrMaybeCommitted) || !strings.Contains(err.Error(), "disk gone") {
+			t.Errorf("after it: %v", err)
+		}
+	}
+}
+
 // fdOf finds the descriptor under which this process has a file open.
 func fdOf(t *testing.T, path string) int {
 	t.Helper()

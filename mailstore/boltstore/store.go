@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -22,9 +25,9 @@ const (
 	formatVersion = 1
 	lockTimeout   = 200 * time.Millisecond
 
-	// mmapSize is address space, not memory: growing the map would stop every
+	// mapSize is address space, not memory: growing the map would stop every
 	// reader until the oldest read transaction ends.
-	mmapSize = 64 << 30
+	mapSize = int64(64) << 30
 )
 
 // Options are the settings of a Store. Dir and MasterKey are required.
@@ -150,14 +153,20 @@ func newStore(opts Options) *Store {
 // openFiles opens the metadata file and the bodies, and closes what it opened
 // when it fails.
 func (s *Store) openFiles(path string) (err error) {
-	s.db, err = bolt.Open(path, 0o600, &bolt.Options{
+	opts := &bolt.Options{
 		Timeout:         lockTimeout,
 		FreelistType:    bolt.FreelistMapType,
 		NoFreelistSync:  true,
 		NoStatistics:    true,
-		InitialMmapSize: mmapSize,
+		InitialMmapSize: initialMap(),
 		MaxSize:         int(s.opts.MaxFile),
-	})
+	}
+	s.db, err = bolt.Open(path, 0o600, opts)
+	if errors.Is(err, syscall.ENOMEM) {
+		// Address space is rationed here (ulimit -v): let the map grow.
+		opts.InitialMmapSize = 0
+		s.db, err = bolt.Open(path, 0o600, opts)
+	}
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
 	}
@@ -180,6 +189,15 @@ func (s *Store) openFiles(path string) (err error) {
 		return fmt.Errorf("open bodies in %s: %w", s.opts.Dir, err)
 	}
 	return nil
+}
+
+func initialMap() int {
+	// Windows makes the file as long as the map; 32 bits have no such room.
+	if runtime.GOOS == "windows" || strconv.IntSize < 64 {
+		return 0
+	}
+	size := mapSize
+	return int(size)
 }
 
 // hook calls the test's hook.
