@@ -71,6 +71,7 @@ func TestRefusals(t *testing.T) {
 		{"registered without file", gatewaytest.Sender, gatewaytest.Body, text("s", "t", registered), 550, []string{"5.6.1", "files-missing"}},
 		{"signature forbidden", gatewaytest.Sender, gatewaytest.Body, signedByNobody(), 550, []string{"signature"}},
 		{"forged number", gatewaytest.Sender, gatewaytest.Body, text("s", "t", "X-Letter-Number: GP-1"), 550, []string{"5.6.0", "forged-header"}},
+		{"forged digest", gatewaytest.Sender, gatewaytest.Body, text("s", "t", "X-Letter-Evidence-SHA256: 00"), 550, []string{"5.6.0", "forged-header"}},
 		{"forged authentication", gatewaytest.Sender, gatewaytest.Body, text("s", "t", "Authentication-Results: localhost; spf=pass"), 550, []string{"forged-header"}},
 		{"unknown type", gatewaytest.Sender, gatewaytest.Body, text("s", "t", "X-Letter-Type: urgent"), 550, []string{"letter-type-unknown"}},
 		{"two types", gatewaytest.Sender, gatewaytest.Body, text("s", "t", registered, "X-Letter-Type: simple"), 550, []string{"letter-type-conflict"}},

@@ -33,7 +33,7 @@ type choice struct {
 func chooseOptions(h message.Header) choice {
 	var c choice
 	c.letterType = c.one(h, headerType)
-	c.letterCase = c.one(h, headerCase)
+	c.letterCase = message.DecodeText(c.one(h, headerCase))
 	c.waived = c.word(h, headerRecall, "none")
 	c.repeat = c.word(h, headerRepeat, "yes")
 	switch d := receipt.Depth(strings.ToLower(c.one(h, headerDepth))); d {

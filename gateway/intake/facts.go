@@ -142,7 +142,7 @@ func defects(m *message.Message) []policy.Violation {
 }
 
 // ours are the fields that only the gateway writes.
-var ours = []string{"X-Letter-Number", "X-Letter-State", "X-Letter-Receipt", "X-Letter-Evidence", "X-Letter-Ack-Until"}
+var ours = []string{"X-Letter-Number", "X-Letter-State", "X-Letter-Receipt", "X-Letter-Evidence", "X-Letter-Evidence-SHA256", "X-Letter-Ack-Until"}
 
 // forged finds fields that pretend to come from us (RFC 8601 §5 for those of
 // authentication).
