@@ -52,9 +52,12 @@ var bucketNames = [bucketCount]string{
 	"item", "due", "past", "gone", "wrap", "inline", "dead",
 }
 
-// random says which buckets have keys without order; the others are written
-// at the end of a range and filled up.
-var random = [bucketCount]bool{bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bWrap: true}
+// random says which buckets have keys without order: MACs, names, and ids that
+// their callers derive from others. The rest is written at the end of a range
+// and filled up, which would leave pages with random keys nearly empty.
+var random = [bucketCount]bool{
+	bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bWrap: true, bEmail: true, bPast: true,
+}
 
 // txn is a bbolt transaction with its buckets at hand.
 type txn struct {
