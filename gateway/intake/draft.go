@@ -102,19 +102,14 @@ func (in *Intake) evidence(s *submission, f policy.Letter, d policy.Decision, fo
 // recipients are those of the letter, as the registry knows them.
 func (in *Intake) recipients(s *submission) []letter.Recipient {
 	hash := receipt.Digest(s.book.Registry.Hash())
-	visible := map[string]bool{}
-	for _, name := range []string{"To", "Cc"} {
-		for _, a := range s.msg.Header.Addresses(name) {
-			visible[strings.ToLower(a.String())] = true
-		}
-	}
+	blind := hidden(s.msg.Header, s.env.Recipients)
 	out := make([]letter.Recipient, len(s.env.Recipients))
 	for i, r := range s.env.Recipients {
 		out[i] = letter.Recipient{
 			Party: receipt.Recipient{
 				Address: r.Address, Name: r.Entry.Name, RegistryID: r.Entry.ID, Registry: hash, INN: r.Entry.INN, OGRN: r.Entry.OGRN,
 			},
-			Account: r.Account, Blind: !shown(visible, r), Notify: r.Notify, Original: r.Original,
+			Account: r.Account, Blind: blind[i], Notify: r.Notify, Original: r.Original,
 		}
 	}
 	return out

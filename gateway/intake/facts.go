@@ -71,35 +71,35 @@ func blank(m *message.Message) bool {
 
 // blind counts the recipients that no header field shows to the others.
 func blind(h message.Header, recipients []Recipient) int {
-	visible := map[string]bool{}
-	for _, name := range []string{"To", "Cc"} {
-		for _, a := range h.Addresses(name) {
-			visible[strings.ToLower(a.String())] = true
-		}
-	}
 	n := 0
-	for _, r := range recipients {
-		if !shown(visible, r) {
+	for _, hidden := range hidden(h, recipients) {
+		if hidden {
 			n++
 		}
 	}
 	return n
 }
 
-// shown reports whether a recipient is visible under the address that was
-// used or any other of their entry.
-func shown(visible map[string]bool, r Recipient) bool {
-	if visible[strings.ToLower(r.Address)] {
-		return true
-	}
-	for _, list := range [][]string{r.Entry.Addresses, r.Entry.Aliases} {
-		for _, a := range list {
-			if visible[strings.ToLower(a)] {
-				return true
-			}
+// hidden tells of each recipient whether no header field shows them, under the
+// address that was used or another of their entry. An address of the entry
+// under which the letter goes to another account shows that one.
+func hidden(h message.Header, recipients []Recipient) []bool {
+	visible := map[string]bool{}
+	for _, name := range []string{"To", "Cc"} {
+		for _, a := range h.Addresses(name) {
+			visible[strings.ToLower(a.String())] = true
 		}
 	}
-	return false
+	out := make([]bool, len(recipients))
+	for i, r := range recipients {
+		shows := func(address string) bool {
+			return visible[strings.ToLower(address)] && !slices.ContainsFunc(recipients, func(o Recipient) bool {
+				return o.Account != r.Account && strings.EqualFold(o.Address, address)
+			})
+		}
+		out[i] = !shows(r.Address) && !slices.ContainsFunc(r.Entry.Addresses, shows) && !slices.ContainsFunc(r.Entry.Aliases, shows)
+	}
+	return out
 }
 
 // defectCodes are the defects for which a letter is refused: those on which
@@ -154,15 +154,46 @@ func (in *Intake) forged(h message.Header) []policy.Violation {
 		}
 	}
 	for _, v := range h.Values("Authentication-Results") {
+		// What the parser makes of it, and what a more tolerant reader would:
+		// comments, quotes and whatever follows the name do not hide it.
 		id, _, err := authres.Parse(v)
-		if err != nil { // unreadable to us, but a reader may find our name in it
-			id, _, _ = strings.Cut(v, ";")
-		}
-		if strings.EqualFold(strings.TrimSpace(id), in.hostname) {
+		if err == nil && strings.EqualFold(id, in.hostname) || strings.EqualFold(authority(v), in.hostname) {
 			out = append(out, policy.New(policy.ForgedHeader, "Authentication-Results"))
 		}
 	}
 	return out
+}
+
+// authority is the name of the server that a field with results of
+// authentication begins with (RFC 8601 §2.2), without comments, quotes and the
+// root's dot.
+func authority(v string) string {
+	var name strings.Builder
+	depth, quoted := 0, false
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		switch {
+		case c == '\\' && (quoted || depth > 0) && i+1 < len(v):
+			if i++; quoted {
+				name.WriteByte(v[i])
+			}
+		case c == '"' && depth == 0:
+			quoted = !quoted
+		case quoted:
+			name.WriteByte(c)
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case depth > 0:
+		case strings.IndexByte(" \t\r\n", c) >= 0 && name.Len() == 0: // not yet begun
+		case strings.IndexByte(" \t\r\n;", c) >= 0:
+			return strings.TrimSuffix(name.String(), ".")
+		default:
+			name.WriteByte(c)
+		}
+	}
+	return strings.TrimSuffix(name.String(), ".")
 }
 
 // from checks that the letter says it is from an address of the account.
