@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"errors"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,5 +180,31 @@ func TestSystemAndArchiveOpenNothing(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	if l := show(t, g, number); l.State != "delivered" {
 		t.Errorf("state %s", l.State)
+	}
+}
+
+// Who sends a letter again that was taken back learns that it does not go out,
+// and how it would.
+func TestRepeatOfRecalled(t *testing.T) {
+	g := gatewaytest.Start(t, window("registered", time.Minute))
+	letter := compose(t, gatewaytest.Sender, gatewaytest.Body, "Again", "X-Letter-Type: registered")
+	again := func() string {
+		t.Helper()
+		code, reply := submit(t, dialSMTP(t, g, gatewaytest.Sender, "system"), gatewaytest.Sender, []string{gatewaytest.Body}, letter)
+		if code != 250 {
+			t.Fatalf("reply %d %s", code, reply)
+		}
+		return reply
+	}
+	number := numberPattern.FindString(again())
+	if reply := again(); strings.Contains(reply, "X-Letter-Repeat") || !strings.Contains(reply, "recall until") {
+		t.Errorf("reply %s", reply)
+	}
+	if _, err := recall(t, g, number); err != nil {
+		t.Fatal(err)
+	}
+	if reply := again(); numberPattern.FindString(reply) != number || !strings.Contains(reply, "recalled") ||
+		!strings.Contains(reply, "X-Letter-Repeat: yes") || strings.Contains(reply, "recall until") {
+		t.Errorf("reply %s", reply)
 	}
 }

@@ -185,6 +185,10 @@ func (in *Intake) repeated(tx mailstore.Tx, s *submission) (*Accepted, error) {
 		}
 		old := accepted(rec.ID, rec.Number, rec.Type, out)
 		old.Repeat = true
+		if s := letter.State(rec.State); s == letter.Recalled || s == letter.Undeliverable {
+			old.RecallUntil = time.Time{}
+			old.Advice = []string{"that letter is " + rec.State + "; with X-Letter-Repeat: yes it is sent anew"}
+		}
 		return &old, nil
 	}
 	return nil, nil
