@@ -17,7 +17,6 @@ import (
 
 // outcome is how a world with one letter must end.
 type outcome struct {
-	to       []string // recipients in order
 	states   []letter.State
 	keywords []string // of the Sent copy
 	evidence []receipt.Event
