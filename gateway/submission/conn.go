@@ -159,13 +159,17 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // edit changes the lines of go-smtp that have no setting: it always offers
-// CHUNKING, and SIZE only together with a check that is ours. It writes each
-// line by itself.
+// CHUNKING, SIZE only together with a check that is ours, and greets by the
+// client's name instead of ours. It writes each line by itself.
 func (c *conn) edit(line []byte) []byte {
 	switch {
 	case c.greeted && bytes.HasPrefix(line, []byte("220 ")):
 		c.greeted = false
 		return nil
+	case bytes.HasPrefix(line, []byte("250-Hello ")): // RFC 5321 §4.1.1.1: "250-" Domain
+		return []byte("250-" + c.port.server.cfg.Hostname + "\r\n")
+	case bytes.HasPrefix(line, []byte("250 2.0.0 Hello ")): // to HELO
+		return []byte("250 " + c.port.server.cfg.Hostname + "\r\n")
 	case string(line) == "250-CHUNKING\r\n":
 		if !c.secure && (c.port.mode == StartTLS || c.port.mode == OptionalTLS) {
 			return []byte("250-STARTTLS\r\n")
