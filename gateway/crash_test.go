@@ -20,6 +20,7 @@ import (
 type scenario struct {
 	name    string
 	account func(*auth.NewAccount)
+	members []string // who has an account besides the usual three
 	steps   []func(*world)
 	want    outcome
 	atOnce  bool     // the steps do not wait for the letter to be due
@@ -192,7 +193,7 @@ func (w *world) recallStep() {
 // play runs a scenario under a plan, with a new process after a crash, and
 // checks how it ended. It returns the operations of the first process.
 func (sc scenario) play(t *testing.T, plan fault.Plan) (trace []string) {
-	w := newWorld(t, sc.account)
+	w := newWorld(t, sc.account, sc.members...)
 	w.start(plan)
 	for _, step := range sc.steps {
 		step(w)
@@ -271,3 +272,44 @@ func TestFaultAnywhere(t *testing.T) {
 
 // nobody is an account that does not exist.
 var nobody = mailstore.NewID()
+
+// A letter to more recipients than one transition takes is delivered in
+// slices, and a crash between any two does no harm either.
+func TestCrashBetweenSlices(t *testing.T) {
+	to := members(maxMembers)
+	sc := scenario{
+		name: "letter to many", members: to,
+		steps: []func(*world){submitStep("simple", to...), (*world).settle},
+		want: outcome{
+			keywords: []string{"Letter-Delivered"}, evidence: []receipt.Event{receipt.SubmissionAcceptance},
+			boxes: map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 1 + len(to)},
+			journal: map[string]map[string]int{
+				senderAddress: counts{journal.Accepted: 1, journal.State: len(to), journal.Sent: len(to), journal.Delivered: len(to)},
+			},
+		},
+	}
+	if 3*len(to) <= letter.MaxChanges {
+		t.Fatalf("%d recipients go in one slice", len(to))
+	}
+	for _, address := range to {
+		sc.want.states = append(sc.want.states, letter.Delivered)
+		sc.want.evidence = append(sc.want.evidence, receipt.ContentConsignment)
+		sc.want.boxes[address+" INBOX"], sc.want.boxes[address+" Receipts"] = 1, 1
+		sc.want.journal[address] = counts{journal.Received: 1}
+	}
+	var clean []string
+	synctest.Test(t, func(t *testing.T) { clean = sc.play(t, fault.Plan{}) })
+	// Once to each recipient is much the same as once to another: what comes
+	// before and after it is what matters.
+	for at := 1; at <= len(clean) && !t.Failed(); at++ {
+		if at > 1 && at < len(clean) && clean[at-1] == clean[at-2] && clean[at-1] == clean[at] && at%20 != 0 {
+			continue
+		}
+		if at > len(clean)/2 && at%10 != 0 { // notices, one like the other
+			continue
+		}
+		for _, mode := range []fault.Mode{fault.DieBefore, fault.DieAfter} {
+			synctest.Test(t, func(t *testing.T) { sc.play(t, fault.Plan{Mode: mode, At: at}) })
+		}
+	}
+}

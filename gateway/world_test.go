@@ -66,12 +66,12 @@ var sharedOffice = sync.OnceValues(func() (office, error) {
 		return office{}, err
 	}
 	var entries []registry.Entry
-	for i, a := range []string{senderAddress, firstAddress, secondAddress} {
-		inn, err := registry.MakeINN(fmt.Sprintf("77070838%d", i))
+	for i, a := range append([]string{senderAddress, firstAddress, secondAddress}, members(maxMembers)...) {
+		inn, err := registry.MakeINN(fmt.Sprintf("7707083%02d", i))
 		if err != nil {
 			return office{}, err
 		}
-		ogrn, err := registry.MakeOGRN(fmt.Sprintf("10277001321%d", i+1))
+		ogrn, err := registry.MakeOGRN(fmt.Sprintf("1027700132%02d", i+1))
 		if err != nil {
 			return office{}, err
 		}
@@ -108,6 +108,18 @@ const (
 	secondAddress = "second@sever.example"
 )
 
+// maxMembers is how many more parties there are in the registry, for letters
+// to many.
+const maxMembers = 40
+
+// members are the addresses of n of them.
+func members(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("member%d@many.example", i))
+	}
+	return list
+}
+
 // world is a data folder with three accounts and the parts that work on it,
 // in a bubble where time is synctest's.
 type world struct {
@@ -127,11 +139,12 @@ type world struct {
 	others   []string
 }
 
-// newWorld makes the folder and its accounts; change may alter an account.
-func newWorld(t *testing.T, change func(*auth.NewAccount)) *world {
+// newWorld makes the folder and its accounts, with some members; change may
+// alter an account.
+func newWorld(t *testing.T, change func(*auth.NewAccount), some ...string) *world {
 	w := &world{t: t, dir: dataFolder(t), accounts: map[string]mailstore.Account{}}
 	w.inner = w.openStore(true)
-	for i, address := range []string{senderAddress, firstAddress, secondAddress} {
+	for i, address := range append([]string{senderAddress, firstAddress, secondAddress}, some...) {
 		n := auth.NewAccount{
 			Addresses: []string{address}, Name: address, Now: time.Now(),
 			Settings: auth.Settings{Registry: fmt.Sprintf("party%d", i), Language: "en"},
