@@ -61,6 +61,8 @@ func (a *Alone) Close() error { return a.store.Close() }
 
 // importRegistry replaces the registry of a gateway that serves.
 func (g *Gateway) importRegistry(_ context.Context, csv []byte) error {
+	g.importing.Lock()
+	defer g.importing.Unlock()
 	reg, err := registry.Load(bytes.NewReader(csv))
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"gosbridge/certs"
@@ -63,6 +64,8 @@ type Gateway struct {
 	admin   *admin.Service
 	desk    net.Listener // the admin socket
 	doors   []door
+
+	importing sync.Mutex // file and book change together
 }
 
 // door is one bound listener.
