@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -94,6 +96,20 @@ var scenarios = []scenario{
 			submitStep("simple", firstAddress), (*world).settle, (*world).recallStep, (*world).settle,
 		},
 		want: withdrawn,
+	},
+	{
+		name: "letter to oneself",
+		steps: []func(*world){
+			submitStep("simple", senderAddress), (*world).settle, func(w *world) { w.open(senderAddress) }, (*world).settle,
+		},
+		want: outcome{
+			states: []letter.State{letter.Opened}, keywords: []string{"Letter-Opened"},
+			evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.ContentConsignment},
+			boxes:    map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 2, senderAddress + " INBOX": 1},
+			journal: map[string]map[string]int{senderAddress: counts{ // of both sides
+				journal.Accepted: 1, journal.State: 1, journal.Sent: 1, journal.Received: 1, journal.Delivered: 1, journal.Opened: 2,
+			}},
+		},
 	},
 	{
 		name: "recipient's account is gone",
@@ -311,5 +327,40 @@ func TestCrashBetweenSlices(t *testing.T) {
 		for _, mode := range []fault.Mode{fault.DieBefore, fault.DieAfter} {
 			synctest.Test(t, func(t *testing.T) { sc.play(t, fault.Plan{Mode: mode, At: at}) })
 		}
+	}
+}
+
+// A client that goes away in the midst of its submission has submitted a
+// letter or not, never a part of it; and it is the same letter when it comes
+// back.
+func TestClientVanishes(t *testing.T) {
+	for at, more := 1, true; more && !t.Failed(); at++ {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.start(fault.Plan{At: at, Do: cancel})
+			env, err := w.envelope(firstAddress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content := octets(t, "registered", "once", firstAddress)
+			answer, err := w.intake.Accept(ctx, env, bytes.NewReader(content))
+			more = w.store.Reached()
+			if err == nil {
+				w.note(answer.Number)
+			}
+			report, sweepErr := w.inner.Sweep(t.Context(), 0)
+			if sweepErr != nil || report.Removed != 0 || report.Kept > 1 || (report.Kept == 1) != (err == nil) {
+				t.Errorf("gone at operation %d: %v; bodies %+v, %v", at, err, report, sweepErr)
+			}
+			for _, step := range scenarios[0].steps {
+				step(w)
+			}
+			if err := w.check(scenarios[0].want); err != nil {
+				t.Errorf("gone at %s:\n%v", place(w.store.Trace(), at), err)
+			}
+			w.close()
+		})
 	}
 }

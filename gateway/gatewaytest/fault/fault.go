@@ -61,6 +61,9 @@ type Plan struct {
 	At   int  // number of the first operation that fails, from 1; 0 for none
 	For  int  // how many fail from there on; a death is for good
 	Then Mode // of those after the first; "" for the same
+	// Do, if not nil, is called before operation At, which then goes on:
+	// nothing fails.
+	Do func()
 }
 
 // kind is what an operation does.
@@ -96,6 +99,12 @@ func (s *script) next(k kind, format string, args ...any) verdict {
 	}
 	s.trace = append(s.trace, fmt.Sprintf(format, args...))
 	n := len(s.trace)
+	if s.plan.Do != nil {
+		if n == s.plan.At {
+			s.plan.Do()
+		}
+		return verdict{perform: true}
+	}
 	if s.plan.Mode == Stall {
 		s.stall(n == s.plan.At)
 		return verdict{perform: true}
