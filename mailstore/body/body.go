@@ -56,6 +56,11 @@ func (Key) String() string { return "key(hidden)" }
 // GoString hides the key from %#v.
 func (Key) GoString() string { return "key(hidden)" }
 
+// MarshalText refuses, so that no log in JSON and no record ever holds the key.
+func (Key) MarshalText() ([]byte, error) { return nil, errKeyText }
+
+var errKeyText = errors.New("data keys are not written out")
+
 // Ref names a sealed body and carries what is needed to open it. A Ref is a
 // value; holders of one body share equal Refs.
 type Ref struct {
