@@ -26,8 +26,9 @@ const (
 	lockTimeout   = 200 * time.Millisecond
 
 	// mapSize is address space, not memory: growing the map would stop every
-	// reader until the oldest read transaction ends.
-	mapSize = int64(64) << 30
+	// reader until the oldest read transaction ends. With all its receipts
+	// a small letter takes up to 80 KB.
+	mapSize = int64(256) << 30
 )
 
 // Options are the settings of a Store. Dir and MasterKey are required.
@@ -215,6 +216,9 @@ func (s *Store) Close() error {
 		<-s.stopped
 		s.background.Wait()
 		errBodies := s.large.Close()
+		if s.failed == nil {
+			s.writeFree()
+		}
 		var errMeta error
 		if !s.wedged {
 			errMeta = s.db.Close() // waits for open transactions
@@ -224,6 +228,20 @@ func (s *Store) Close() error {
 		}
 	})
 	return s.closeErr
+}
+
+// writeFree writes the list of free pages, which every other commit leaves out.
+// Without it the next Open goes through the whole file: 0.1 s for 300 MB when
+// the file is in memory.
+func (s *Store) writeFree() {
+	s.db.NoFreelistSync = false
+	tx, err := s.db.Begin(true)
+	if err == nil {
+		err = s.commit(tx)
+	}
+	if err != nil {
+		s.log.Warn("list of free pages not written", "err", err)
+	}
 }
 
 // View implements mailstore.Store.
