@@ -42,14 +42,14 @@ type Worker struct {
 	Logger *slog.Logger
 }
 
-// Run works until ctx ends, and returns when the batch in hand is done.
+// Run works until ctx ends, and returns when the batch in hand is done. A lease
+// under way when ctx ends counts as in hand: items leased for nobody would
+// wait until the lease ends.
 func (w Worker) Run(ctx context.Context) error {
 	wake := w.Queue.Wake(w.Class)
 	for ctx.Err() == nil {
-		items, err := w.Queue.Lease(ctx, w.Class, w.Owner, Batch, lease)
+		items, err := w.Queue.Lease(context.WithoutCancel(ctx), w.Class, w.Owner, Batch, lease)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			w.Logger.Error("lease failed", "class", w.Class, "err", err)
 			sleep(ctx, pause, nil)

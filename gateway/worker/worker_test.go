@@ -203,6 +203,41 @@ func TestStopsAfterBatch(t *testing.T) {
 	})
 }
 
+// stopping is a queue that ends the worker while it leases.
+type stopping struct {
+	mailstore.Queue
+	stop context.CancelFunc
+}
+
+func (q stopping) Lease(ctx context.Context, class, owner string, n int, ttl time.Duration) ([]mailstore.Item, error) {
+	q.stop()
+	return q.Queue.Lease(ctx, class, owner, n, ttl)
+}
+
+// What was leased while the worker was told to end is worked on: nobody else
+// could before the lease ends.
+func TestStopsWhileLeasing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fault.Plan{})
+		id := r.enqueue(0)
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []mailstore.ID
+		err := worker.Worker{
+			Queue: stopping{r.store.Queue(), cancel}, Class: class, Owner: "one", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			Handle: func(_ context.Context, items []mailstore.Item) {
+				for _, it := range items {
+					got = append(got, it.ID)
+					r.complete(it)
+				}
+			},
+		}.Run(ctx)
+		if err != nil || !slices.Equal(got, []mailstore.ID{id}) {
+			t.Errorf("worked on %v, %v; want %v", got, err, id)
+		}
+	})
+}
+
+
 // A store that fails is asked again, not without rest.
 func TestRestsAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
