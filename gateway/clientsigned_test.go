@@ -110,8 +110,9 @@ func TestClientSigns(t *testing.T) {
 		{"changed", bytes.Replace(good, []byte("frontier--"), []byte("frontier-- "), 1), 550, "5.7.7 signature-"},
 		{"forbidden by the type", signedBy(t, g, "romashka", entity), 550, "5.7.1 signature-"},
 		{"without file", signedBy(t, g, "romashka", []byte("Content-Type: text/plain\r\n\r\nText\r\n"), registered), 550, "files-missing"},
-		// What is inside cannot be looked at, so it counts as a file.
-		{"opaque", opaqueBy(t, g, "romashka", entity, registered), 550, "smime.p7m"},
+		{"opaque", opaqueBy(t, g, "romashka", entity, registered), 550, "5.6.1 content-enclosed"},
+		{"encrypted", append(outer(registered), "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\n"+
+			"Content-Transfer-Encoding: base64\r\n\r\nMIIB\r\n"...), 550, "5.6.1 content-enclosed"},
 		{"opaque, forbidden", opaqueBy(t, g, "romashka", entity), 550, "signature-"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

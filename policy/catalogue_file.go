@@ -134,4 +134,10 @@ var ofFiles = []Reason{
 		RemedyEn: "Scan with 300 dpi.",
 		RemedyRu: "Сканируйте с разрешением 300 точек на дюйм.",
 	},
+	{
+		Code: ContentEnclosed, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 1},
+		En: "text and files are enclosed in the signature or encrypted, so they cannot be checked", Ru: "текст и файлы заключены внутрь подписи или зашифрованы, проверить их нельзя",
+		RemedyEn: "Sign so that the letter stays readable (clear text signature), and do not encrypt it.",
+		RemedyRu: "Подпишите письмо открытым текстом (отделённой подписью) и не шифруйте его.",
+	},
 }

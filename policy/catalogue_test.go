@@ -120,7 +120,7 @@ func TestReplies(t *testing.T) {
 		{"552 5.3.4", []Code{FileTooLarge, FilesTooLarge}},
 		{"550 5.6.1", []Code{FilesMissing, TooManyFiles, FileExecutable, FileFormat, FileMismatch, FileDamaged,
 			FileEncrypted, FileMacros, FileBomb, FileEntry, FilePixels, FileNameMissing, FileName, FileNamePath,
-			FileNameDirection, FileNameDouble, FileNameTooLong, FileMetadata}},
+			FileNameDirection, FileNameDouble, FileNameTooLong, FileMetadata, ContentEnclosed}},
 		{"550 5.6.0", []Code{SubjectMissing, SubjectRepeated, SubjectTooShort, SubjectTooLong, TextMissing,
 			TextTooShort, TextTooLong, HTMLForbidden, FieldMissing, TypeUnknown}},
 		{"550 5.6.0", []Code{BareLineEnding, NulOctet, ForgedHeader, Malformed, Truncated, TooDeep, TooManyParts}},

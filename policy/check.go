@@ -14,8 +14,13 @@ func (r *Rules) Check(l Letter) Decision {
 	j := judge{p: p, l: l, name: title{p.Type, p.Title}}
 	j.sender()
 	j.recipients()
-	j.files()
-	j.text()
+	if l.Enclosed && p.readsContent() {
+		j.subject()
+		j.refuse(ContentEnclosed)
+	} else {
+		j.files()
+		j.text()
+	}
 	j.signature()
 	j.out = append(j.out, l.Found...)
 	d := Decision{Profile: p.Type, Digest: r.digests[p.Type]}

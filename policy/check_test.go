@@ -158,6 +158,12 @@ func TestCheck(t *testing.T) {
 		{"signed badly, and by the gateway", "registered", func(l *Letter) { l.Signature = SignatureInvalid }, []Code{SignatureBroken}},
 		{"finding without sense", "registered", client("nonsense"), []Code{SignatureBroken}},
 
+		{"enclosed", "registered", func(l *Letter) {
+			client(SignatureValid)(l)
+			l.Enclosed, l.TextRunes, l.TextBlank, l.Files = true, 0, true, []File{file("smime.p7m", MiB)}
+		}, []Code{ContentEnclosed}},
+		{"enclosed", "simple", func(l *Letter) { l.Enclosed, l.Subject, l.Files = true, "", nil }, []Code{ContentEnclosed, SubjectMissing}},
+
 		{"unknown login", "simple", func(l *Letter) { l.Assurance = "" }, []Code{AssuranceTooLow}},
 		{"better login", "simple", func(l *Letter) { l.Assurance = "signature" }, nil},
 		{"unknown type", "telegram", func(*Letter) {}, []Code{TypeUnknown}},

@@ -89,6 +89,7 @@ const (
 	FromMissing       Code = "from-missing"             //
 	FromRepeated      Code = "from-repeated"            //
 	FromNotOwned      Code = "from-not-owned"           // (address)
+	ContentEnclosed   Code = "content-enclosed"         //
 	SignatureMissing  Code = "signature-missing"        // (type)
 	SignatureUnwanted Code = "signature-forbidden"      // (type)
 	SignatureOfOther  Code = "signature-of-other"       //

@@ -34,6 +34,7 @@ type Letter struct {
 	Reply        bool   // answers a letter: "Re: " is free
 	TextRunes    int    // code points of what a reader sees, CRLF as one
 	TextBlank    bool   // the text is nothing but white space
+	Enclosed     bool   // text and files are inside an opaque signature or encrypted: nobody has seen them
 	HTML         bool   // an HTML body is there
 
 	Files      []File

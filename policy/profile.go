@@ -159,6 +159,11 @@ func (p Profile) RecallFor(waived, remote bool) (Recall, time.Duration) {
 // not, fileformat.Inspect need not be called.
 func (p Profile) Inspects() bool { return len(p.Formats) > 0 }
 
+// readsContent reports whether text or files of a letter matter to this type.
+func (p Profile) readsContent() bool {
+	return p.Inspects() || p.FileNames || p.FilesMin > 0 || p.TextMin > 0 || p.TextMax != AnyCount
+}
+
 // Acknowledged reports whether letters of this type wait for an
 // acknowledgement.
 func (p Profile) Acknowledged() bool { return len(p.Acknowledge) > 0 }

@@ -24,7 +24,9 @@ func (in *Intake) verify(ctx context.Context, s *submission, f *policy.Letter) e
 	}
 	var report certs.Report
 	var err error
-	switch smime.KindOf(root.MediaType, root.Params) {
+	kind := smime.KindOf(root.MediaType, root.Params)
+	f.Enclosed = kind == smime.Opaque || kind == smime.Encrypted
+	switch kind {
 	case smime.Multipart:
 		report, err = in.verifyMultipart(ctx, s, root)
 	case smime.Opaque:
