@@ -237,7 +237,6 @@ func TestStopsWhileLeasing(t *testing.T) {
 	})
 }
 
-
 // A store that fails is asked again, not without rest.
 func TestRestsAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
