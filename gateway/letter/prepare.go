@@ -121,6 +121,9 @@ func (b *builder) record(r *Recipient, c Change, step Step) error {
 		if err := b.send(sealed, r, step.State); err != nil {
 			return err
 		}
+		if err := b.notify(sealed.ID, r, step, c); err != nil {
+			return err
+		}
 	}
 	b.t.journal = append(b.t.journal, journal.NewEntry(step.At, kinds[step.State], details))
 	return nil

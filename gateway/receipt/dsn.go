@@ -98,6 +98,12 @@ func WriteDSN(w io.Writer, n Notice) error {
 	return nil
 }
 
+// Notify writes a notice in the name of the operator.
+func (m *Maker) Notify(w io.Writer, n Notice) error {
+	n.From, n.Name = m.options.From, m.options.Name
+	return WriteDSN(w, n)
+}
+
 func (n Notice) check() error {
 	if len(n.Recipients) == 0 {
 		return fmt.Errorf("%w: notice of nobody", ErrInvalid)
