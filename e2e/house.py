@@ -71,7 +71,7 @@ class Gateway:
 
     def __init__(self, folder=None):
         # Short, because the admin socket's path has to fit 108 octets.
-        self.temp = pathlib.Path(tempfile.mkdtemp(prefix="gb", dir="/tmp"))
+        self.temp = pathlib.Path(tempfile.mkdtemp(prefix="g"))
         self.at(folder or self.temp / "d")
         self.ports = free_ports()
         self.ready = None

@@ -12,9 +12,11 @@ import concurrent.futures
 import faulthandler
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -56,6 +58,7 @@ def run_file(name, patterns):
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(LIMIT)
+    faulthandler.enable()
     loader = unittest.TestLoader()
     if patterns:
         loader.testNamePatterns = ["*%s*" % p for p in patterns]
@@ -116,6 +119,16 @@ def main():
     signal.signal(signal.SIGTERM, ended)
     if args.inner:
         return run_file(args.inner, args.k)
+    temp = tempfile.mkdtemp(prefix="gb", dir="/tmp")  # short, because unix sockets are below it
+    os.environ["TMPDIR"] = temp
+    try:
+        return run_files(args)
+    finally:
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def run_files(args):
+    """Runs the test files that were asked for."""
     # The longest first, so that the others run beside it.
     names = [n.removesuffix(".py") for n in args.files] or sorted(
         (p.stem for p in HERE.glob("test_*.py")), key=lambda n: (n != "test_crash", n))

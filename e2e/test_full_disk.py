@@ -1,6 +1,7 @@
 """No space left: letters are refused for the time being, nothing is lost or
 left by half, and the server recovers by itself when space returns."""
 
+import atexit
 import os
 import resource
 import shutil
@@ -95,6 +96,7 @@ class SmallDisk(Full, unittest.TestCase):
         if done.returncode != 0:
             self.skipTest("needs the right to mount; the limit of the size of files is tested: " + done.stderr.strip())
         self.addCleanup(self.unmount)
+        atexit.register(run, "umount", "-q", "-l", self.disk)  # if the run is ended before that
         self.gateway.at(self.disk / "d")
         self.gateway.quickstart("--load-test", "2").place()
         self.ballast = self.disk / "ballast"

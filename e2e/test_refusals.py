@@ -1,7 +1,9 @@
 """Bad input: each gets the reply of the design's table, and leaves nothing."""
 
+import imaplib
 import smtplib
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 import letters
 from house import BODY, LETTERS, PARTNER, SENDER, Gateway
@@ -107,6 +109,18 @@ class BeforeTheLetter(Refusals):
         self.assertTrue(said[0][1].startswith(b"5.7.8 "), said)
         self.assertEqual(said[0], said[1])
 
+    def test_imap_login(self):
+        """IMAP hears no login without TLS, and no wrong password"""
+        with imaplib.IMAP4("localhost", self.gateway.ports["imap"], timeout=30) as c:
+            self.assertIn("LOGINDISABLED", c.capabilities)
+            with self.assertRaisesRegex(imaplib.IMAP4.error, "PRIVACYREQUIRED"):
+                c.login(SENDER, self.gateway.password(SENDER))
+            c.starttls(self.gateway.tls())
+            self.assertNotIn("LOGINDISABLED", c.capabilities)
+            with self.assertRaisesRegex(imaplib.IMAP4.error, "AUTHENTICATIONFAILED"):
+                c.login(SENDER, "wrong")
+            c.login(SENDER, self.gateway.password(SENDER))
+
     def test_size_announced(self):
         """a SIZE beyond the limit is refused at MAIL"""
         reply = talk(self.connection, SENDER, [BODY], b"", mail_options=["SIZE=%d" % (50 * MIB)])
@@ -171,9 +185,6 @@ class Content(Refusals):
                       "X-Letter-Evidence: 1", "Authentication-Results: localhost; smime=pass"):
             with self.subTest(field):
                 self.refuse(letters.plain("text", header=[field]), 550, "5.6.0", "forged-header")
-        # Somebody else's results say nothing in our name.
-        code = talk(self.connection, SENDER, ["nobody@nowhere.example"], b"").code
-        self.assertEqual(code, 550)
 
     def test_all_at_once(self):
         """a reply names every violation, a line each"""
@@ -207,7 +218,7 @@ class Content(Refusals):
 
 
 class Edges(unittest.TestCase):
-    """What just keeps within the limits is accepted."""
+    """What just keeps within the limits is accepted, and once."""
 
     @classmethod
     def setUpClass(cls):
@@ -220,6 +231,11 @@ class Edges(unittest.TestCase):
         octets = letters.compose(subject="Ж" * 150, text="ж" * 9_999, files=[("акт %d.pdf" % i, "act.pdf") for i in range(5)])
         reply = send(self.gateway, octets, BODY)
         self.assertEqual(reply.code, 250, reply)
+
+    def test_results_of_others(self):
+        """somebody else's authentication results say nothing in our name"""
+        octets = letters.plain("text", header=["Authentication-Results: mx.elsewhere.example; spf=pass"])
+        self.assertTrue(send(self.gateway, octets, BODY).number)
 
     def test_repeated(self):
         """the same letter twice has one number and is there once"""
@@ -249,7 +265,6 @@ class Edges(unittest.TestCase):
 
     def test_many_sessions(self):
         """the same letter in eight sessions at once makes one letter"""
-        from concurrent.futures import ThreadPoolExecutor
         octets = letters.compose(subject="восемь раз")
         with ThreadPoolExecutor(8) as pool:
             replies = list(pool.map(lambda _: send(self.gateway, octets, BODY), range(8)))

@@ -164,6 +164,14 @@ class OtherDoors(unittest.TestCase):
         with Mailbox(self.gateway, BODY, secure="starttls") as m:
             self.assertIn(number.encode(), m.fetch(only(m, "INBOX", number)))
 
+    def test_arrival(self):
+        """an idling reader is told of a new letter when it comes"""
+        idle = Idle(self.gateway, BODY, "INBOX")
+        self.addCleanup(idle.close)
+        send(self.gateway, letters.compose(), BODY)
+        answered = time.monotonic()
+        self.assertLess(idle.until(rb"^\* \d+ EXISTS") - answered, 3, "seconds from the 250 to the push")
+
     def test_programs_do_not_open(self):
         """reading by a credential of class archive or system opens nothing"""
         for kind in ("archive", "system"):
