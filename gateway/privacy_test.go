@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +44,10 @@ func readable(t *testing.T, octets []byte) string {
 	return b.String()
 }
 
+// hiddenField finds a field for hidden recipients; random names of bodies and
+// boundaries may hold its letters.
+var hiddenField = regexp.MustCompile(`(?im)^[a-z-]*bcc[ \t]*:`)
+
 // A hidden recipient appears in nothing that another recipient gets: neither
 // in the letter nor in the receipts; however the field is written.
 func TestHiddenRecipients(t *testing.T) {
@@ -69,7 +74,7 @@ func TestHiddenRecipients(t *testing.T) {
 				}
 			}
 			// Who is hidden learns of the letter's recipients what it says.
-			if mail := readable(t, rows(t, g, gatewaytest.Partner, "INBOX")[i].octets); strings.Contains(strings.ToLower(mail), "bcc") {
+			if mail := readable(t, rows(t, g, gatewaytest.Partner, "INBOX")[i].octets); hiddenField.MatchString(mail) {
 				t.Errorf("INBOX of the hidden recipient:\n%s", mail)
 			}
 			if mail := readable(t, rows(t, g, gatewaytest.Sender, "Sent")[i].octets); strings.Contains(mail, gatewaytest.Partner) {
