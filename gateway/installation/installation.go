@@ -150,6 +150,9 @@ func Create(ctx context.Context, dir string, plan Plan) (_ Installation, err err
 			return Installation{}, fmt.Errorf("make %s: %w", dir, err)
 		}
 	}
+	if err := syncAll(work); err != nil {
+		return Installation{}, err
+	}
 	// Only an empty folder gives way; os.Rename replaces none.
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Installation{}, err
@@ -157,9 +160,25 @@ func Create(ctx context.Context, dir string, plan Plan) (_ Installation, err err
 	if err := os.Rename(work, dir); err != nil {
 		return Installation{}, err
 	}
-	parent, err := os.Open(filepath.Dir(dir))
+	return b.made, syncPath(filepath.Dir(dir))
+}
+
+// syncAll makes a folder and all in it durable, so that after a power failure
+// it is complete wherever its name is.
+func syncAll(dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return syncPath(path)
+	})
+}
+
+// syncPath makes a file, or the names in a folder, durable.
+func syncPath(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
-		return Installation{}, err
+		return err
 	}
-	return b.made, errors.Join(parent.Sync(), parent.Close())
+	return errors.Join(f.Sync(), f.Close())
 }
