@@ -78,7 +78,8 @@ func FuzzHeader(f *testing.F) {
 }
 
 // FuzzAddresses shows that any list gives a well-formed ENVELOPE, and that
-// what we write of what we read is read the same.
+// what we write of what we read is read the same, but for addresses beyond
+// maxAddress, where no end is looked for.
 func FuzzAddresses(f *testing.F) {
 	for _, s := range []string{"G: a@b, \"c, d\" <e@f>;", "<@a:b@c>, (x) d@[1]", "a b <c", ",,;:<>@(\\\""} {
 		f.Add(s)
@@ -90,7 +91,7 @@ func FuzzAddresses(f *testing.F) {
 		}
 		var plain []Address
 		for _, a := range ParseAddresses(value) {
-			if isAtoms(a.Mailbox, ".") && isAtoms(a.Host, ".") && a.Name == strings.Join(strings.Fields(clean(a.Name)), " ") {
+			if len(a.String()) < maxAddress && isAtoms(a.Mailbox, ".") && isAtoms(a.Host, ".") && a.Name == strings.Join(strings.Fields(clean(a.Name)), " ") {
 				plain = append(plain, Address{Name: a.Name, Mailbox: a.Mailbox, Host: a.Host})
 			}
 		}
