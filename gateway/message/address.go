@@ -137,7 +137,7 @@ func (a *addressScanner) bare(host string) {
 // up to the next separator.
 func (a *addressScanner) angle(s string) string {
 	inner, rest := cutAngle(s)
-	inner = strings.TrimSpace(inner)
+	inner = strings.Trim(inner, " \t\r\n") // and not U+00A0, which a local part may have (RFC 6531 §3.3)
 	e := addressEntry{name: string(a.text)}
 	if strings.HasPrefix(inner, "@") {
 		if route, spec, ok := strings.Cut(inner, ":"); ok {

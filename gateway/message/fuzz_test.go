@@ -81,7 +81,7 @@ func FuzzHeader(f *testing.F) {
 // what we write of what we read is read the same, but for addresses beyond
 // maxAddress, where no end is looked for.
 func FuzzAddresses(f *testing.F) {
-	for _, s := range []string{"G: a@b, \"c, d\" <e@f>;", "<@a:b@c>, (x) d@[1]", "a b <c", ",,;:<>@(\\\""} {
+	for _, s := range []string{"G: a@b, \"c, d\" <e@f>;", "<@a:b@c>, (x) d@[1]", "a b <c", ",,;:<>@(\\\"", "\u00a0T@f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
