@@ -60,6 +60,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"unknown recipient", gatewaytest.Sender, "ofice@inspection.example", nil, 550, []string{"5.1.1", "recipient-unknown-near", gatewaytest.Body}},
 		{"unknown domain", gatewaytest.Sender, "who@nowhere.invalid", nil, 550, []string{"5.1.1", "recipient-unknown"}},
+		{"wrong check digit", gatewaytest.Sender, "inn-7705345671@registry.example", nil, 553, []string{"5.1.3", "recipient-number-invalid"}},
 		{"foreign sender", gatewaytest.Body, gatewaytest.Body, nil, 550, []string{"5.7.1", "sender-not-owned"}},
 		{"foreign From", gatewaytest.Sender, gatewaytest.Body, bytes.Replace(text("s", "t"), []byte(gatewaytest.Sender), []byte(gatewaytest.Partner), 1), 550, []string{"5.7.1", "from-not-owned"}},
 		{"sixth file", gatewaytest.Sender, gatewaytest.Body, attach(six, pdf, "Subject: s"), 550, []string{"5.6.1", "too-many-files"}},

@@ -75,14 +75,19 @@ func Unreachable(address string, e registry.Entry, at time.Time) (Violation, boo
 
 // Unknown is the violation for an address that is not in the registry, with
 // the near ones that the registry suggests. A local part of digits in the
-// length of an INN or OGRN is judged by its check digit.
+// length of an INN or OGRN, alone or behind "inn-" or "ogrn-", is judged by its
+// check digit.
 func Unknown(address string, near []string) Violation {
 	local, _, ok := strings.Cut(address, "@")
 	if !ok || local == "" {
 		return New(RecipientAddress, address)
 	}
-	if wrongNumber(local) {
-		return New(RecipientNumber, local)
+	number := strings.ToLower(local)
+	for _, prefix := range []string{"inn-", "ogrn-", "ogrnip-"} {
+		number = strings.TrimPrefix(number, prefix)
+	}
+	if wrongNumber(number) {
+		return New(RecipientNumber, number)
 	}
 	if len(near) > 0 {
 		return New(RecipientNear, address, near)
