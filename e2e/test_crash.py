@@ -16,7 +16,7 @@ from mailbox import Mailbox, only
 
 ROUNDS = 6
 SENDERS = 4
-LEASE = 150  # seconds; what a worker had in hand when it was killed comes back after its lease
+LEASE = 60  # seconds; what a worker had in hand when it was killed comes back after its lease of 30
 
 
 class Crash(unittest.TestCase):

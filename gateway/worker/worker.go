@@ -17,9 +17,9 @@ import (
 const (
 	// Batch is how many items are leased at once.
 	Batch = 64
-	// lease is how long a batch may take before it is renewed or, after a
-	// crash, taken by somebody else.
-	lease = 2 * time.Minute
+	// lease is how long a batch is a worker's. A batch that takes longer is
+	// renewed at a third of it; after a crash its letters wait so long.
+	lease = 30 * time.Second
 	// pause is how long to wait after the store failed.
 	pause = time.Second
 	// nap bounds how long a worker sleeps, so that a lost hint or a clock that

@@ -167,7 +167,7 @@ func TestLeftAlone(t *testing.T) {
 		})
 		time.Sleep(time.Hour)
 		stop()
-		if want := []time.Duration{0, 2 * time.Minute, 4 * time.Minute}; !slices.Equal(got, want) {
+		if want := []time.Duration{0, 30 * time.Second, time.Minute}; !slices.Equal(got, want) {
 			t.Errorf("came at %v, want %v", got, want)
 		}
 	})
