@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"gosbridge/mailstore"
 )
@@ -53,13 +54,21 @@ type conn struct {
 	transport net.Conn // the same, or TLS over it; changed once, before go-smtp
 	in        *bufio.Reader
 	line      []byte // rest of the line that go-smtp is being given
+	command   []byte // that line, whole
 	failed    error  // first error of reading
 	hangup    bool   // the next read closes the connection
+	challenge bool   // a login waits for a response, which is no command
 
+	state   *session  // since EHLO
 	message *progress // of the message being received; nil outside
+	chunk   *chunk    // the first one of a message, until the session takes it
+	held    []byte    // a command that ended a message, for go-smtp to answer
+	mute    bool      // the next reply of go-smtp is not for the client
+	spoilt  int64     // octets of chunks that belonged to no message
 
-	outMu sync.Mutex
-	out   []byte // replies not yet written
+	outMu  sync.Mutex
+	out    []byte // replies not yet written
+	outErr error  // first error of writing
 
 	mu        sync.Mutex // never held while writing
 	upgrading bool       // STARTTLS was asked for
@@ -91,78 +100,132 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextLine reads a line and deals with those that go-smtp must not see.
+// nextLine reads lines and deals with those that go-smtp must not see.
 func (c *conn) nextLine() error {
-	if c.failed != nil {
+	switch {
+	case c.failed != nil:
 		return c.failed
-	}
-	if c.hangup {
+	case c.hangup, c.chunk != nil: // a chunk that nobody took: what follows is content
 		return net.ErrClosed
 	}
-	c.message = nil
-	c.setBusy(false)
+	c.pause()
+	if c.held != nil {
+		c.line, c.command, c.held = c.held, c.held, nil
+		return nil
+	}
+	for {
+		line, err := c.readCommand()
+		if err != nil {
+			return err
+		}
+		if given, err := c.hear(line); given || err != nil {
+			return err
+		}
+	}
+}
+
+// readCommand reads a line; its error is one for go-smtp, which closes.
+func (c *conn) readCommand() ([]byte, error) {
 	switch err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); {
 	case errors.Is(err, errDraining):
-		return c.bye(replyClosing)
+		return nil, c.bye(replyClosing)
 	case err != nil: // closed, after QUIT
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
 	line, err := c.in.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull) || len(line) > maxLine:
+		return nil, c.bye(replyLongLine)
+	case err != nil:
+		return nil, c.cannotRead(err, replyIdle)
+	}
+	return line, nil
+}
+
+// cannotRead ends the connection after an error of reading; late is what a
+// client hears that was waited for.
+func (c *conn) cannotRead(err error, late reply) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.isDraining():
 		return c.bye(replyClosing)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return c.bye(replyIdle)
-	case errors.Is(err, bufio.ErrBufferFull) || len(line) > maxLine:
-		return c.bye(replyLongLine)
-	case err != nil:
-		c.log.Debug("client gone", "err", err)
-		return net.ErrClosed
+		return c.bye(late)
 	}
-	switch verb := strings.ToUpper(string(line[:min(len(line), 16)])); {
-	case strings.HasPrefix(verb, "BDAT "):
-		// Not offered; and what follows is content, not commands.
-		return c.bye(replyNoChunking)
-	case strings.TrimSpace(verb) == "STARTTLS" && !c.secure && c.port.mode != Plaintext:
+	c.log.Debug("client gone", "err", err)
+	return net.ErrClosed
+}
+
+// hear gives go-smtp a line, or deals with it and reports that it is not for
+// go-smtp.
+func (c *conn) hear(line []byte) (given bool, err error) {
+	word := verb(line)
+	switch {
+	case c.challenge: // base64 may begin like any command
+		c.challenge = false
+	case strings.HasPrefix(word, "BDAT"):
+		return c.bdat(line)
+	case word == "STARTTLS" && len(bytes.TrimSpace(line)) == len(word) && !c.secure && c.port.mode != Plaintext:
 		if c.in.Buffered() > 0 { // sent in the clear, to be taken as if encrypted
-			return c.bye(replyEarly)
+			return false, c.bye(replyEarly)
 		}
 		c.mu.Lock()
 		c.upgrading = true
 		c.mu.Unlock()
-		return io.EOF
+		return false, io.EOF
 	}
-	c.line = line
-	return nil
+	c.line, c.command = line, line
+	return true, nil
 }
 
 // bye says the last word and ends the connection.
 func (c *conn) bye(r reply) error {
 	c.log.Info("connection ended by us", "reply", r.code)
-	c.outMu.Lock()
-	defer c.outMu.Unlock()
-	c.out = append(c.out, r.line()...)
+	c.say(r) // a client that is gone hears nothing
 	return net.ErrClosed
+}
+
+// say collects a reply of our own. Its error is none of reading, though it may
+// be a timeout.
+func (c *conn) say(r reply) error {
+	if err := c.collect(r.line()); err != nil {
+		return fmt.Errorf("%w: %v", net.ErrClosed, err)
+	}
+	return nil
 }
 
 // Write collects replies. go-smtp writes them line by line.
 func (c *conn) Write(p []byte) (int, error) {
-	c.outMu.Lock()
-	defer c.outMu.Unlock()
-	c.out = append(c.out, c.edit(p)...)
-	if len(c.out) >= outputBuffer {
-		if err := c.flushLocked(); err != nil {
-			return 0, err
-		}
+	if err := c.collect(c.edit(p)); err != nil {
+		return 0, err
 	}
 	return len(p), nil
 }
 
-// edit changes the lines of go-smtp that have no setting: it always offers
-// CHUNKING, SIZE only together with a check that is ours, and greets by the
-// client's name instead of ours. It writes each line by itself.
+func (c *conn) collect(text []byte) error {
+	c.outMu.Lock()
+	defer c.outMu.Unlock()
+	c.out = append(c.out, text...)
+	if len(c.out) < outputBuffer {
+		return c.outErr
+	}
+	return c.flushLocked()
+}
+
+// edit changes the lines of go-smtp that have no setting: it offers SIZE only
+// together with a check that is ours, STARTTLS only with a handshake that is
+// its own, greets by the client's name instead of ours, and repeats what it
+// did not understand. It writes each line by itself.
 func (c *conn) edit(line []byte) []byte {
 	switch {
+	case c.mute:
+		c.mute = false
+		return nil
+	case c.chunk != nil && bytes.HasPrefix(line, []byte("354 ")): // to a DATA that was BDAT
+		return nil
+	case bytes.HasPrefix(line, []byte("334 ")):
+		c.challenge = true
+	case string(line) == "454 4.7.0 Invalid base64 data\r\n": // RFC 4954 §4: it never becomes right
+		return replyBase64.line()
 	case c.greeted && bytes.HasPrefix(line, []byte("220 ")):
 		c.greeted = false
 		return nil
@@ -170,15 +233,38 @@ func (c *conn) edit(line []byte) []byte {
 		return []byte("250-" + c.port.server.cfg.Hostname + "\r\n")
 	case bytes.HasPrefix(line, []byte("250 2.0.0 Hello ")): // to HELO
 		return []byte("250 " + c.port.server.cfg.Hostname + "\r\n")
-	case string(line) == "250-CHUNKING\r\n":
-		if !c.secure && (c.port.mode == StartTLS || c.port.mode == OptionalTLS) {
-			return []byte("250-STARTTLS\r\n")
-		}
-		return nil
+	case string(line) == "250-CHUNKING\r\n" && !c.secure && c.port.mode != Plaintext:
+		return []byte("250-CHUNKING\r\n250-STARTTLS\r\n")
 	case string(line) == "250 SIZE\r\n":
 		return sizeLine(c.port.server.cfg.MaxSize)
 	}
-	return line
+	return legible(line, c.state != nil && c.state.utf8)
+}
+
+// legible keeps a reply in ASCII, or in UTF-8 for a client that speaks it in
+// this transaction (RFC 6531 §3.7.4.2).
+func legible(line []byte, unicode bool) []byte {
+	switch {
+	case isASCII(line):
+		return line
+	case unicode:
+		return bytes.ToValidUTF8(line, []byte("?"))
+	}
+	return bytes.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return '?'
+		}
+		return r
+	}, line)
+}
+
+func isASCII(line []byte) bool {
+	for _, b := range line {
+		if b >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *conn) flush() error {
@@ -188,13 +274,13 @@ func (c *conn) flush() error {
 }
 
 func (c *conn) flushLocked() error {
-	if len(c.out) == 0 {
-		return nil
+	if len(c.out) == 0 || c.outErr != nil {
+		return c.outErr
 	}
 	c.transport.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err := c.transport.Write(c.out)
+	_, c.outErr = c.transport.Write(c.out) // half a reply must not be followed by another
 	c.out = c.out[:0]
-	return err
+	return c.outErr
 }
 
 // source is the input below the buffer: it writes the replies that are due
@@ -252,6 +338,22 @@ func (c *conn) begin() {
 	c.setBusy(true)
 	cfg := c.port.server.cfg
 	c.message = &progress{silence: cfg.DataTimeout, rate: cfg.MinRate}
+}
+
+// pause switches back to commands.
+func (c *conn) pause() {
+	c.message = nil
+	c.setBusy(false)
+}
+
+// content is what gives the octets of the message that was begun.
+func (c *conn) content(limit int64) content {
+	if c.chunk == nil {
+		return newDataReader(c.in, limit)
+	}
+	first := *c.chunk
+	c.chunk = nil
+	return newChunkReader(c, first, limit)
 }
 
 // end switches back after a message that was read to its end, which go-smtp,

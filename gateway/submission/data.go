@@ -121,3 +121,6 @@ func (r *dataReader) drain() bool {
 	io.Copy(io.Discard, r) // its error is in r
 	return r.ended
 }
+
+// failure implements content.
+func (r *dataReader) failure() error { return r.err }

@@ -27,25 +27,39 @@ type reply struct {
 
 // Replies about the protocol, which have no reason code.
 var (
-	replyTooMany    = reply{421, [3]int{4, 7, 0}, "too many connections, try again later"}
-	replyClosing    = reply{421, [3]int{4, 3, 2}, "service closing, try again later"}
-	replyIdle       = reply{421, [3]int{4, 4, 2}, "no command for too long"}
-	replySlow       = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
-	replyLongLine   = reply{500, [3]int{5, 5, 6}, "command line too long"}
-	replyNoChunking = reply{502, [3]int{5, 5, 1}, "BDAT is not offered here"}
-	replyEarly      = reply{501, [3]int{5, 5, 4}, "nothing may follow STARTTLS before TLS"}
-	replyStartTLS   = reply{220, [3]int{2, 0, 0}, "ready to start TLS"}
-	replyNested     = reply{503, [3]int{5, 5, 1}, "a message is begun already, RSET first"}
-	replySyntax     = reply{501, [3]int{5, 1, 3}, "address has characters that it may not have"}
-	replyEnvID      = reply{501, [3]int{5, 5, 4}, "ENVID has more than 100 characters"}
-	replyMechanism  = reply{504, [3]int{5, 5, 4}, "authentication mechanism not offered"}
-	replyNoTLS      = reply{538, [3]int{5, 7, 11}, "encryption required: start TLS first"}
-	replyPlain      = reply{501, [3]int{5, 5, 2}, "malformed PLAIN response"}
-	replyBadLogin   = reply{535, [3]int{5, 7, 8}, "credentials-invalid: user name or password not accepted"}
-	replyBlocked    = reply{535, [3]int{5, 7, 8}, "account-blocked: account is blocked"}
-	replyNoLogin    = reply{454, [3]int{4, 7, 0}, "cannot check the login now, try again later"}
-	replyAttempts   = reply{421, [3]int{4, 7, 0}, "too many failed logins on this connection"}
-	replyInternal   = reply{451, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
+	replyTooMany        = reply{421, [3]int{4, 7, 0}, "too many connections, try again later"}
+	replyClosing        = reply{421, [3]int{4, 3, 2}, "service closing, try again later"}
+	replyIdle           = reply{421, [3]int{4, 4, 2}, "no command for too long"}
+	replySlow           = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
+	replyLongLine       = reply{500, [3]int{5, 5, 6}, "command line too long"}
+	replyEarly          = reply{501, [3]int{5, 5, 4}, "nothing may follow STARTTLS before TLS"}
+	replyStartTLS       = reply{220, [3]int{2, 0, 0}, "ready to start TLS"}
+	replyNested         = reply{503, [3]int{5, 5, 1}, "a message is begun already, RSET first"}
+	replySyntax         = reply{501, [3]int{5, 1, 3}, "address has characters that it may not have"}
+	replyUTF8Value      = reply{501, [3]int{5, 5, 4}, "SMTPUTF8 has no value"}
+	replyASCIISender    = reply{550, [3]int{5, 6, 7}, "address not in ASCII, and MAIL without SMTPUTF8"}
+	replyASCIIRecipient = reply{553, [3]int{5, 6, 7}, "address not in ASCII, and MAIL without SMTPUTF8"}
+	replyEnvID          = reply{501, [3]int{5, 5, 4}, "ENVID has more than 100 characters"}
+	replyMechanism      = reply{504, [3]int{5, 5, 4}, "authentication mechanism not offered"}
+	replyNoTLS          = reply{538, [3]int{5, 7, 11}, "encryption required: start TLS first"}
+	replyPlain          = reply{501, [3]int{5, 5, 2}, "malformed PLAIN response"}
+	replyBadLogin       = reply{535, [3]int{5, 7, 8}, "credentials-invalid: user name or password not accepted"}
+	replyBlocked        = reply{535, [3]int{5, 7, 8}, "account-blocked: account is blocked"}
+	replyNoLogin        = reply{454, [3]int{4, 7, 0}, "cannot check the login now, try again later"}
+	replyAttempts       = reply{421, [3]int{4, 7, 0}, "too many failed logins on this connection"}
+	replyBase64         = reply{501, [3]int{5, 5, 2}, "response is not base64"}
+	replyInternal       = reply{451, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
+)
+
+// Replies to BDAT and within a message that comes in chunks.
+var (
+	replyChunk     = reply{250, [3]int{2, 0, 0}, "octets received"}
+	replyNoop      = reply{250, [3]int{2, 0, 0}, "nothing done"}
+	replyBadChunk  = reply{501, [3]int{5, 5, 4}, "malformed BDAT, and what follows it cannot be told from commands"}
+	replyNoMessage = reply{503, [3]int{5, 5, 1}, "chunk without MAIL and RCPT, or of a message refused already"}
+	replyMixed     = reply{503, [3]int{5, 5, 1}, "DATA after BDAT: the message is dropped"}
+	replyWithin    = reply{503, [3]int{5, 5, 1}, "not within a message: BDAT goes on, RSET gives up"}
+	replyIdling    = reply{421, [3]int{4, 7, 0}, "too many commands within a message that bring none of it"}
 )
 
 // line is the reply as it goes over the wire.

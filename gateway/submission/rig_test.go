@@ -25,11 +25,13 @@ import (
 	"gosbridge/gateway/intake"
 	"gosbridge/mailstore"
 	"gosbridge/policy"
+	"gosbridge/policy/registry"
 )
 
 const (
-	sender   = "ivanov@romashka.example"
-	password = "abcde-fghij-klmno-pqrst-uvwxyz"
+	sender     = "ivanov@romashka.example"
+	senderUTF8 = "иванов@ромашка.example"
+	password   = "abcde-fghij-klmno-pqrst-uvwxyz"
 )
 
 // office is an Intake in memory: it knows a few addresses, refuses what the
@@ -67,7 +69,7 @@ func (o *office) Recipient(_ context.Context, _ auth.Identity, as intake.Recipie
 		return as, errInside
 	case as.Address == "fsn@gov.example":
 		return as, policy.NewRefusal(policy.New(policy.RecipientNear, as.Address, []string{"fns@gov.example"}))
-	case !strings.HasSuffix(as.Address, "@gov.example"):
+	case !strings.HasSuffix(as.Address, "@gov.example") && !strings.HasSuffix(registry.Normalise(as.Address), "@госорган.example"):
 		return as, policy.New(policy.RecipientUnknown, as.Address)
 	}
 	return as, nil
@@ -150,7 +152,7 @@ func (doorman) Plain(_ context.Context, c auth.Client, authzid, user, pass strin
 		return auth.Identity{}, auth.ErrCredentials
 	}
 	return auth.Identity{
-		Account: mailstore.Account{Addresses: []string{sender}},
+		Account: mailstore.Account{Addresses: []string{sender, senderUTF8}},
 		Class:   auth.Person, Assurance: auth.Password, Remote: c.Remote, Session: c.Session,
 	}, nil
 }

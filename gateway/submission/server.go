@@ -5,7 +5,7 @@
 //
 // go-smtp parses the commands. It is given a connection (conn) that hands it
 // one line at a time, so that the octets of a message never pass through its
-// buffers: see dataReader for why.
+// buffers: see dataReader and chunkReader for why.
 package submission
 
 import (
@@ -229,6 +229,7 @@ func newLibraryServer(p *port) *smtp.Server {
 	l.Domain = p.server.cfg.Hostname
 	l.AllowInsecureAuth = true
 	l.EnableDSN = true
+	l.EnableSMTPUTF8 = true
 	l.MaxLineLength = 0
 	l.ReadTimeout = 0
 	l.WriteTimeout = 0

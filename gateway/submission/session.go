@@ -7,13 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/intake"
 	"gosbridge/policy"
+	"gosbridge/policy/registry"
 )
 
 // session is what a client has said since EHLO. go-smtp calls it from the
@@ -26,6 +28,7 @@ type session struct {
 	who    *auth.Identity // nil before the login
 	failed int            // logins
 
+	utf8     bool // the last MAIL said SMTPUTF8
 	begun    bool // MAIL was accepted
 	envelope intake.Envelope
 }
@@ -36,70 +39,18 @@ func (p *port) newSession(sc *smtp.Conn) (smtp.Session, error) {
 	if !ok {
 		return nil, fmt.Errorf("connection of type %T", sc.Conn())
 	}
-	return &session{conn: c, server: p.server, log: c.log}, nil
+	c.state = &session{conn: c, server: p.server, log: c.log}
+	return c.state, nil
 }
 
-// loginAllowed reports whether a password may be asked for.
-func (s *session) loginAllowed() bool {
-	return s.conn.secure || s.conn.port.mode.needsLoopback()
-}
-
-// AuthMechanisms implements smtp.AuthSession.
-func (s *session) AuthMechanisms() []string {
-	if !s.loginAllowed() {
-		return nil
-	}
-	return []string{sasl.Plain}
-}
-
-// Auth implements smtp.AuthSession.
-func (s *session) Auth(mechanism string) (sasl.Server, error) {
-	switch {
-	case !s.loginAllowed():
-		return nil, replyNoTLS.error()
-	case mechanism != sasl.Plain:
-		return nil, replyMechanism.error()
-	}
-	return rendered{sasl.NewPlainServer(s.login)}, nil
-}
-
-// rendered words the errors of go-sasl itself.
-type rendered struct{ sasl.Server }
-
-// Next implements sasl.Server.
-func (r rendered) Next(response []byte) ([]byte, bool, error) {
-	challenge, done, err := r.Server.Next(response)
-	var worded *smtp.SMTPError
-	if err != nil && !errors.As(err, &worded) {
-		err = replyPlain.error()
-	}
-	return challenge, done, err
-}
-
-// login checks what PLAIN brought.
-func (s *session) login(authzid, user, password string) error {
-	client := auth.Client{
-		Remote: s.conn.address, TLS: s.conn.secure,
-		Protocol: auth.Submission, Session: s.conn.session,
-	}
-	who, err := s.server.auth.Plain(s.conn.port.work, client, authzid, user, password)
-	if err != nil {
-		s.failed++
-		if s.failed >= s.server.cfg.LoginAttempts {
-			s.conn.hangup = true
-			s.log.Warn("connection ended after failed logins", "attempts", s.failed)
-			return replyAttempts.error()
-		}
-		return refuseLogin(s.log, err)
-	}
-	s.who = &who
-	s.log = s.log.With("account", who.Account.ID)
-	s.log.Info("logged in", "credential", who.Credential, "class", who.Class, "tls", s.conn.secure)
-	return nil
-}
+// addressed reports whether the octets of a message may follow.
+func (s *session) addressed() bool { return s.begun && len(s.envelope.Recipients) > 0 }
 
 // Mail implements smtp.Session.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
+	if !s.begun {
+		s.utf8 = o.UTF8
+	}
 	switch {
 	case s.who == nil && !s.loginAllowed():
 		return refuse(s.log, policy.New(policy.EncryptionRequired))
@@ -107,8 +58,12 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		return refuse(s.log, policy.New(policy.NotAuthenticated))
 	case s.begun: // go-smtp lets it pass (RFC 5321 §4.1.4)
 		return replyNested.error()
-	case !plainAddress(from):
+	case !utf8.Valid(s.conn.command) || !plainAddress(from):
 		return replySyntax.error()
+	case !o.UTF8 && !isASCII(s.conn.command): // RFC 6531 §3.5
+		return replyASCIISender.error()
+	case o.UTF8 && valued(s.conn.command, "SMTPUTF8"): // go-smtp lets it pass
+		return replyUTF8Value.error()
 	case len(o.EnvelopeID) > 100: // RFC 3461 §4.4
 		return replyEnvID.error()
 	}
@@ -121,15 +76,18 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	s.begun = true
 	s.envelope = intake.Envelope{
 		Who: *s.who, From: from, ID: o.EnvelopeID,
-		EightBit: o.Body == smtp.Body8BitMIME, ReturnFull: o.Return == smtp.DSNReturnFull,
+		UTF8: o.UTF8, EightBit: o.Body == smtp.Body8BitMIME, ReturnFull: o.Return == smtp.DSNReturnFull,
 	}
 	return nil
 }
 
 // Rcpt implements smtp.Session.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	if !plainAddress(to) {
+	switch {
+	case !utf8.Valid(s.conn.command) || !plainAddress(to) || !plainAddress(o.OriginalRecipient):
 		return replySyntax.error()
+	case !s.utf8 && !isASCII(s.conn.command): // RFC 6531 §3.5
+		return replyASCIIRecipient.error()
 	}
 	if limit := s.server.cfg.MaxRecipients; limit > 0 && len(s.envelope.Recipients) >= limit {
 		return refuse(s.log, policy.New(policy.RecipientsCeiling, limit))
@@ -147,7 +105,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	}
 	// Named twice is meant once; the first DSN parameters stand.
 	for _, known := range s.envelope.Recipients {
-		if strings.EqualFold(known.Address, r.Address) {
+		if registry.Normalise(known.Address) == registry.Normalise(r.Address) {
 			return nil
 		}
 	}
@@ -155,32 +113,51 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	return nil
 }
 
+// content is the octets of a message on their way. An error of Read other
+// than io.EOF means that there is no message.
+type content interface {
+	io.Reader
+	// drain reads what nobody wants any more, and reports whether commands
+	// follow.
+	drain() bool
+	// failure is the error that Read ended with; nil before that.
+	failure() error
+}
+
 // Data implements smtp.Session. The reader of go-smtp is left alone; see
-// dataReader.
+// dataReader and chunkReader.
 func (s *session) Data(io.Reader) error {
 	s.conn.begin()
-	octets := newDataReader(s.conn.in, s.server.cfg.MaxSize)
+	octets := s.conn.content(s.server.cfg.MaxSize)
 	result, err := s.server.intake.Accept(s.conn.port.work, s.envelope, octets)
-	tooLarge := errors.Is(octets.err, errTooLarge)
-	whole := octets.drain()
-	tooLarge = tooLarge || errors.Is(octets.err, errTooLarge)
-	if whole {
+	read := octets.failure()
+	synced := octets.drain()
+	if synced {
 		s.conn.end()
 	} else {
 		s.conn.fail()
 	}
+	drained := octets.failure()
+	var stop *interruption
 	switch {
-	case errors.Is(octets.err, os.ErrDeadlineExceeded):
-		s.log.Info("message too slow", "err", octets.err)
+	case errors.Is(drained, os.ErrDeadlineExceeded):
+		s.log.Info("message too slow", "err", drained)
 		return replySlow.error()
-	case tooLarge:
+	case errors.Is(read, errTooLarge) || errors.Is(drained, errTooLarge):
 		limit := policy.Octets(s.server.cfg.MaxSize)
 		return refuse(s.log, policy.New(policy.SizeExceeded, "more", limit))
-	case !whole:
-		s.log.Info("client vanished within a message", "err", octets.err)
+	case errors.As(drained, &stop):
+		s.log.Info("message not completed", "err", stop)
+		s.conn.held, s.conn.mute = stop.held, stop.held != nil
+		return stop.reply.error()
+	case !synced:
+		s.log.Info("client vanished within a message", "err", drained)
 		return replyInternal.error() // nobody hears it
 	case err != nil:
 		return refuse(s.log, err)
+	case read != io.EOF:
+		s.log.Error("letter accepted before its end", "letter", result.Letter)
+		return replyInternal.error()
 	}
 	s.log.Info("letter accepted", "letter", result.Letter, "number", result.Number,
 		"recipients", result.Recipients, "repeat", result.Repeat)
@@ -189,7 +166,7 @@ func (s *session) Data(io.Reader) error {
 
 // Reset implements smtp.Session.
 func (s *session) Reset() {
-	s.begun = false
+	s.begun, s.utf8 = false, false
 	s.envelope = intake.Envelope{}
 }
 
@@ -198,6 +175,14 @@ func (s *session) Logout() error { return nil }
 
 // plainAddress refuses control characters, which could break out of a log or
 // reply line. Whether the address is one is the registry's matter.
-func plainAddress(a string) bool {
-	return !strings.ContainsFunc(a, func(r rune) bool { return r < ' ' || r == 0x7f })
+func plainAddress(a string) bool { return !strings.ContainsFunc(a, unicode.IsControl) }
+
+// valued reports whether a parameter of a command has a value.
+func valued(command []byte, parameter string) bool {
+	for _, word := range strings.Fields(string(command)) {
+		if name, _, ok := strings.Cut(word, "="); ok && strings.EqualFold(name, parameter) {
+			return true
+		}
+	}
+	return false
 }
