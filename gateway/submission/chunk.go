@@ -36,7 +36,7 @@ func parseChunk(line []byte) (chunk, bool) {
 		return chunk{}, false
 	}
 	last := len(words) == 2
-	if last && strings.ToUpper(words[1]) != "LAST" {
+	if last && (len(words[1]) != 4 || !strings.EqualFold(words[1], "LAST")) { // no long s
 		return chunk{}, false
 	}
 	return chunk{size: size, last: last}, true
@@ -165,8 +165,8 @@ func (r *chunkReader) next() {
 // hear deals with a command between two chunks, and reports whether listening
 // is over; otherwise the command has an answer.
 func (r *chunkReader) hear(line []byte) (answer reply, done bool) {
-	switch verb(line) {
-	case "BDAT":
+	word := verb(line)
+	if strings.HasPrefix(word, "BDAT") {
 		c, ok := parseChunk(line)
 		if !ok {
 			r.err = &interruption{reply: replyBadChunk, lost: true}
@@ -174,6 +174,8 @@ func (r *chunkReader) hear(line []byte) (answer reply, done bool) {
 		}
 		r.begin(c)
 		return reply{}, true
+	}
+	switch word {
 	case "RSET", "EHLO", "HELO", "QUIT":
 		r.err = &interruption{held: bytes.Clone(line)}
 		return reply{}, true
