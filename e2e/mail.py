@@ -116,12 +116,12 @@ class Raw:
             pass
 
 
-def swaks(gateway, letter, to, sender=SENDER, secure="tls"):
+def swaks(gateway, letter, to, sender=SENDER, secure="tls", mechanism="PLAIN"):
     """Sends a letter that is a file with swaks; its transcript."""
     port, how = (gateway.ports["smtps"], "--tls-on-connect") if secure == "tls" else (gateway.ports["smtp"], "--tls")
     done = run(
         "swaks", "--server", "localhost", "--port", port, how, "--tls-verify", "--tls-ca-path", gateway.ca,
-        "--auth", "PLAIN", "--auth-user", sender, "--auth-password", gateway.password(sender), "--auth-hide-password",
+        "--auth", mechanism, "--auth-user", sender, "--auth-password", gateway.password(sender), "--auth-hide-password",
         "--from", sender, "--to", to, "--data", "@%s" % letter, "--no-data-fixup", "--helo", "client.example",
         "--timeout", PATIENCE)
     assert done.returncode == 0, "swaks ended with %d:\n%s%s" % (done.returncode, done.stdout, done.stderr)
