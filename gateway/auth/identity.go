@@ -4,8 +4,10 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
 
 	"gosbridge/mailstore"
+	"gosbridge/policy/registry"
 )
 
 // Class is the kind of program a credential is for.
@@ -41,5 +43,12 @@ type Identity struct {
 	Session    string // id in the logs
 }
 
-// Owns reports whether the account may send under the address.
-func (id Identity) Owns(address string) bool { return id.Account.Owns(address) }
+// Owns reports whether the account may send under the address. An
+// internationalised domain is the same in both its forms (RFC 5890 §2.3.2.1).
+func (id Identity) Owns(address string) bool {
+	if id.Account.Owns(address) {
+		return true
+	}
+	same := registry.Normalise(address)
+	return slices.ContainsFunc(id.Account.Addresses, func(own string) bool { return registry.Normalise(own) == same })
+}

