@@ -286,3 +286,48 @@ func TestEnvelopeUTF8(t *testing.T) {
 		t.Error("SMTPUTF8 outlives its message")
 	}
 }
+
+// TestSegments: how the octets of a conversation are parted on their way
+// changes nothing of its replies.
+func TestSegments(t *testing.T) {
+	const begin = "MAIL FROM:<" + sender + ">\r\nRCPT TO:<fns@gov.example>\r\n"
+	const said = begin + "BDAT 3\r\na\r\nNOOP\r\nRSET\r\nBDAT 6 LAST\r\nQUIT\r\n" +
+		begin + "BDAT 3\r\na\r\nDATA\r\n" + begin + "BDAT 6\r\nRSET\r\nBDAT 0 LAST\r\n" +
+		begin + "BDAT 2\r\na\rHELO x\r\n" + begin + "DATA\r\nBDAT 1\r\n.\r\n" + "BDAT 1\r\nxQUIT\r\n"
+	converse := func(pieces ...string) string {
+		r := newRig(t, Plaintext)
+		defer r.close()
+		c := newClient(t, r.dial())
+		c.login()
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for _, piece := range pieces {
+				io.WriteString(c.conn, piece)
+				time.Sleep(time.Millisecond)
+			}
+		})
+		replies, err := io.ReadAll(c.in)
+		sending.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(replies)
+	}
+	want := converse(said)
+	var codes []string
+	for line := range strings.Lines(want) {
+		codes = append(codes, line[:3])
+	}
+	if got := strings.Join(codes, " "); got != "250 250 250 250 250 503 "+"250 250 250 503 "+"250 250 250 250 "+"250 250 250 250 "+"250 250 354 250 "+"503 221" {
+		t.Fatalf("replies %s:\n%s", got, want)
+	}
+	for i := 1; i < len(said); i++ {
+		if got := converse(said[:i], said[i:]); got != want {
+			t.Fatalf("parted at %d %q:\n%s\nwant\n%s", i, said[:i], got, want)
+		}
+	}
+	octets := strings.Split(said, "")
+	if got := converse(octets...); got != want {
+		t.Fatalf("octet by octet:\n%s\nwant\n%s", got, want)
+	}
+}
