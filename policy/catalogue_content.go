@@ -51,7 +51,7 @@ var ofText = []Reason{
 		RemedyRu: "Выберите в почтовой программе простой текст.",
 	},
 	{
-		Code: TypeUnknown, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"letter type"},
+		Code: TypeUnknown, Stage: StageMail, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"letter type"},
 		En: "{0} is not a letter type", Ru: "вида письма «{0}» нет",
 		RemedyEn: "Check the header X-Letter-Type or the suffix of the address.",
 		RemedyRu: "Проверьте заголовок X-Letter-Type или суффикс адреса.",
@@ -59,8 +59,8 @@ var ofText = []Reason{
 	{
 		Code: TypeConflict, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"one", "other"},
 		En: "two letter types at once: {0} and {1}", Ru: "указаны сразу два вида письма: «{0}» и «{1}»",
-		RemedyEn: "Name one type.",
-		RemedyRu: "Укажите один вид.",
+		RemedyEn: "Name one type, the same for all recipients; for another type send another letter.",
+		RemedyRu: "Укажите один вид, общий для всех получателей; для другого вида отправьте отдельное письмо.",
 	},
 	{
 		Code: TermInvalid, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"term", "longest"},
@@ -81,10 +81,22 @@ var ofText = []Reason{
 		RemedyRu: "Исправьте заголовок X-Letter-Kind.",
 	},
 	{
+		Code: KindMissing, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"allowed"},
+		En: "the kind of the appeal is missing, one of {0}", Ru: "не указан вид обращения, один из {0}",
+		RemedyEn: "Send it as NAME+KIND@..., or name the kind in the header X-Letter-Kind.",
+		RemedyRu: "Отправьте его с адреса ИМЯ+ВИД@... или укажите вид в заголовке X-Letter-Kind.",
+	},
+	{
+		Code: KindUnwanted, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"letter type"},
+		En: "letters of type {0} have no kinds", Ru: "у писем вида «{0}» нет разновидностей",
+		RemedyEn: "Remove the header X-Letter-Kind, or send an appeal.",
+		RemedyRu: "Уберите заголовок X-Letter-Kind или отправьте обращение.",
+	},
+	{
 		Code: FieldMissing, Stage: StageData, SMTP: 550, Enhanced: [3]int{5, 6, 0}, Values: []string{"field"}, Content: true,
 		En: "the required field is missing: {0}", Ru: "не заполнено обязательное поле: {0}",
-		RemedyEn: "Complete the data of the account, or name it in the letter.",
-		RemedyRu: "Дополните данные учётной записи или укажите поле в письме.",
+		RemedyEn: "Ask the administrator to complete the data of the account, or name phone and SNILS in the headers X-Letter-Phone and X-Letter-SNILS.",
+		RemedyRu: "Попросите администратора дополнить данные учётной записи или укажите телефон и СНИЛС в заголовках X-Letter-Phone и X-Letter-SNILS.",
 	},
 }
 

@@ -14,6 +14,7 @@ func (r *Rules) Check(l Letter) Decision {
 	j := judge{p: p, l: l, name: title{p.Type, p.Title}}
 	j.sender()
 	j.recipients()
+	j.request()
 	if l.Enclosed && p.readsContent() {
 		j.subject()
 		j.refuse(ContentEnclosed)

@@ -20,13 +20,29 @@ func (j *judge) text() {
 	if j.l.HTML && !j.p.HTML {
 		j.refuse(HTMLForbidden, j.name)
 	}
+}
+
+// request judges what the sender asks for, and what is known of them.
+func (j *judge) request() {
+	if _, ok := j.p.TermFor(j.l.Term, j.l.At); !ok {
+		longest := j.p.TermMax
+		if longest.IsZero() {
+			longest = j.p.Term
+		}
+		j.refuse(TermInvalid, j.l.Term, longest)
+	}
+	switch {
+	case len(j.p.Kinds) == 0 && j.l.Kind != "":
+		j.refuse(KindUnwanted, j.name)
+	case len(j.p.Kinds) > 0 && j.l.Kind == "":
+		j.refuse(KindMissing, j.p.Kinds)
+	case len(j.p.Kinds) > 0 && !slices.Contains(j.p.Kinds, j.l.Kind):
+		j.refuse(KindUnknown, j.l.Kind, j.p.Kinds)
+	}
 	for _, name := range j.p.RequiredField {
 		if strings.TrimSpace(j.l.Fields[name]) == "" {
-			j.refuse(FieldMissing, name)
+			j.refuse(FieldMissing, fieldTitle(name))
 		}
-	}
-	if len(j.p.Kinds) > 0 && !slices.Contains(j.p.Kinds, j.l.Kind) {
-		j.refuse(KindUnknown, j.l.Kind, j.p.Kinds)
 	}
 }
 

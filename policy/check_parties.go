@@ -52,7 +52,7 @@ func (j *judge) recipients() {
 		switch {
 		case j.p.Scope == ScopeCorrespondent && (j.l.Correspondent == "" || r.Entry.ID != j.l.Correspondent):
 			j.refuse(RecipientScope, r.Address, j.name)
-		case j.p.Scope == ScopePost && !r.Post:
+		case j.p.Scope == ScopePost && !r.Entry.Post:
 			j.refuse(RecipientNoPost, r.Address)
 		}
 	}

@@ -23,15 +23,35 @@ func to(kind registry.Kind) Recipient {
 	return Recipient{Address: "to@x.example", Entry: registry.Entry{ID: "to", Kind: kind, Status: registry.Active}}
 }
 
-// goodLetter passes as either of the shipped types, but for the signature.
+// goodLetter passes as any of the types, but for the client's signature and
+// what whole makes good.
 func goodLetter(letterType string) Letter {
 	return Letter{
 		Type: letterType, At: noon, Assurance: "password",
 		Subject: "Запрос", SubjectCount: 1, TextRunes: 100,
 		Files:        []File{file("Приказ № 17.pdf", MiB)},
 		Recipients:   []Recipient{to(registry.StateBody)},
-		GatewaySigns: letterType == "registered",
+		GatewaySigns: strings.HasPrefix(letterType, "registered"),
 	}
+}
+
+// whole is a letter that passes as any of the shipped types.
+func whole(letterType string) Letter {
+	l := goodLetter(letterType)
+	switch letterType {
+	case "appeal":
+		l.Kind = "complaint"
+		l.Fields = map[string]string{
+			FieldName: "Иванов И. И.", FieldIdentity: "11223344595", FieldPhone: "+79990000000", FieldEmail: "i@x.example",
+		}
+	case "post":
+		l.Recipients[0].Entry.Post = true
+	case "reply":
+		l.Correspondent = "to"
+	case "notice":
+		l.Sender.Kind, l.GatewaySigns = registry.StateBody, true
+	}
+	return l
 }
 
 func codes(vs []Violation) []Code {
@@ -45,7 +65,7 @@ func codes(vs []Violation) []Code {
 func TestGoodLettersPass(t *testing.T) {
 	r := rules(t, append(DefaultProfiles(), Unlimited("bench"))...)
 	for _, letterType := range r.Types() {
-		d := r.Check(goodLetter(letterType))
+		d := r.Check(whole(letterType))
 		p, _ := r.Profile(letterType)
 		if d.Err() != nil || len(d.Advice) > 0 || d.Profile != letterType || d.Digest != p.Digest() {
 			t.Errorf("%s: %+v", letterType, d)
@@ -251,9 +271,9 @@ func TestLaterTypes(t *testing.T) {
 		{"reply with a method unknown", with(goodLetter("reply"), func(l *Letter) { l.Correspondent, l.Signature = "to", SignatureUnknown }), nil},
 		{"reply signed badly", with(goodLetter("reply"), func(l *Letter) { l.Correspondent, l.Signature = "to", SignatureInvalid }), []Code{SignatureBroken}},
 		{"post without post", goodLetter("post"), []Code{RecipientNoPost}},
-		{"post", with(goodLetter("post"), func(l *Letter) { l.Recipients[0].Post = true }), nil},
+		{"post", with(goodLetter("post"), func(l *Letter) { l.Recipients[0].Entry.Post = true }), nil},
 		{"appeal", with(goodLetter("appeal"), func(l *Letter) { l.Subject, l.TextRunes = "Да", 49 }),
-			[]Code{TooManyFiles, SubjectTooShort, TextTooShort, KindUnknown, FieldMissing}},
+			[]Code{TooManyFiles, SubjectTooShort, TextTooShort, KindMissing, FieldMissing}},
 		{"good appeal", with(goodLetter("appeal"), func(l *Letter) {
 			l.Files, l.Kind, l.Fields = nil, "question", map[string]string{"phone": "+79990000000"}
 		}), nil},

@@ -73,6 +73,8 @@ const (
 	SubjectTooLong    Code = "subject-too-long"         // (length, limit)
 	FieldMissing      Code = "field-missing"            // (field)
 	KindUnknown       Code = "appeal-kind-unknown"      // (kind, allowed)
+	KindMissing       Code = "appeal-kind-missing"      // (allowed)
+	KindUnwanted      Code = "appeal-kind-unwanted"     // (type)
 	TypeUnknown       Code = "letter-type-unknown"      // (type)
 	TypeConflict      Code = "letter-type-conflict"     // (one, other)
 	TermInvalid       Code = "letter-term-invalid"      // (term, longest)

@@ -47,8 +47,9 @@ type Letter struct {
 	Signature    Signature // of the client
 	GatewaySigns bool      // the organisation's key held by the gateway signs it
 
+	Term   Period            // that the sender asks for; zero when they do not
 	Kind   string            // of an appeal
-	Fields map[string]string // of an appeal, by the names of Profile.RequiredField
+	Fields map[string]string // what is known of the sender, by the names of Fields
 
 	// Found are violations that the caller saw by itself: defects of the
 	// mail's form, findings of scanners. They are ordered among the others.
@@ -66,7 +67,32 @@ type File struct {
 
 // Recipient is one addressee.
 type Recipient struct {
-	Address string // as given in RCPT
+	Address string // as given in RCPT, without a suffix
 	Entry   registry.Entry
-	Post    bool // registered with the post
+}
+
+// The fields that a type can require of its sender.
+const (
+	FieldName     = "name"
+	FieldIdentity = "inn-or-snils" // one of the two numbers
+	FieldPhone    = "phone"        // international: + and digits
+	FieldEmail    = "email"
+)
+
+// Fields are the names of all of them.
+func Fields() []string { return []string{FieldName, FieldIdentity, FieldPhone, FieldEmail} }
+
+// fieldTitle is what people see instead of the name of a field.
+func fieldTitle(name string) title {
+	switch name {
+	case FieldName:
+		return title{"name", "имя"}
+	case FieldIdentity:
+		return title{"INN or SNILS", "ИНН или СНИЛС"}
+	case FieldPhone:
+		return title{"phone", "телефон"}
+	case FieldEmail:
+		return title{"e-mail", "электронная почта"}
+	}
+	return title{name, name}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"gosbridge/policy/registry"
@@ -124,17 +125,18 @@ type Profile struct {
 	TermFrom    TermStart         `toml:"term_from"`
 	TermMax     Period            `toml:"term_max"` // longest that the sender may choose; 0d: no choice
 
-	Recall        Recall   `toml:"recall"`
-	RecallWindow  Duration `toml:"recall_window"`
-	Annul         bool     `toml:"annul"`         // after delivery, until opened
-	Remind        bool     `toml:"remind"`        // by hand
-	ReminderDays  []int    `toml:"reminder_days"` // of the term, by itself
-	DelayWarning  Duration `toml:"delay_warning"`
-	DelayFailure  Duration `toml:"delay_failure"`
-	KeepSent      Period   `toml:"keep_sent"`     // sender's copy
-	KeepReceived  Period   `toml:"keep_received"` // recipient's copy
-	Wrap          bool     `toml:"wrap"`          // delivered inside a cover with the operator's signature
-	Kinds         []string `toml:"kinds"`         // of appeals; empty: the type has none
+	Recall       Recall   `toml:"recall"`
+	RecallWindow Duration `toml:"recall_window"`
+	Annul        bool     `toml:"annul"`         // after delivery, until opened
+	Remind       bool     `toml:"remind"`        // by hand
+	ReminderDays []int    `toml:"reminder_days"` // of the term, by itself
+	DelayWarning Duration `toml:"delay_warning"`
+	DelayFailure Duration `toml:"delay_failure"`
+	KeepSent     Period   `toml:"keep_sent"`     // sender's copy
+	KeepReceived Period   `toml:"keep_received"` // recipient's copy
+	Wrap         bool     `toml:"wrap"`          // delivered inside a cover with the operator's signature
+	Kinds        []string `toml:"kinds"`         // of appeals; empty: the type has none
+	// RequiredField are those of Fields that must be known of the sender.
 	RequiredField []string `toml:"required_fields"`
 
 	// Advise names reasons of content that are told as advice instead of
@@ -164,6 +166,22 @@ func (p Profile) readsContent() bool {
 	return p.Inspects() || p.FileNames || p.FilesMin > 0 || p.TextMin > 0 || p.TextMax != AnyCount
 }
 
-// Acknowledged reports whether letters of this type wait for an
-// acknowledgement.
-func (p Profile) Acknowledged() bool { return len(p.Acknowledge) > 0 }
+// Acknowledged reports whether letters of this type wait, in the recipient's
+// mailbox, for an acknowledgement. The registration of an appeal is an act of
+// the body's own office, which no mailbox shows.
+func (p Profile) Acknowledged() bool {
+	return slices.ContainsFunc(p.Acknowledge, func(a Acknowledgement) bool { return a != AckRegistration })
+}
+
+// TermFor gives the term of a letter whose sender asks for one; with the zero
+// Period, that of the type. ok is false when the type leaves no choice, or when
+// the term is none, or ends later than the longest.
+func (p Profile) TermFor(asked Period, at time.Time) (term Period, ok bool) {
+	if asked.IsZero() || asked == p.Term {
+		return p.Term, true
+	}
+	if asked.Unlimited || p.TermMax.IsZero() || asked.After(at).After(p.TermMax.After(at)) {
+		return p.Term, false
+	}
+	return asked, true
+}

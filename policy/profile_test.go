@@ -24,47 +24,6 @@ func rules(t *testing.T, profiles ...Profile) *Rules {
 	return r
 }
 
-// TestShipped compares the shipped types with the service's documents.
-func TestShipped(t *testing.T) {
-	r := rules(t)
-	if types := r.Types(); !slices.Equal(types, []string{"registered", "simple"}) {
-		t.Fatalf("types %v", types)
-	}
-	s, _ := r.Profile("simple")
-	g, _ := r.Profile("registered")
-	for _, test := range []struct {
-		what      string
-		got, want any
-	}{
-		{"simple file", s.FileMax, 2 * MiB}, {"simple sum", s.SumMax, 2 * MiB},
-		{"simple files", [2]Count{s.FilesMin, s.FilesMax}, [2]Count{0, 5}},
-		{"simple formats", strings.Join(s.Formats, " "), "doc docx jpg pdf png xls xlsx"},
-		{"simple signature", s.Signature, Forbidden}, {"simple kinds", len(s.Recipients), 0},
-		{"simple recipients", s.MaxRecipients, Count(50)}, {"simple Bcc", s.Bcc, true},
-		{"simple recall", s.Recall, RecallWithdraw}, {"simple kept", s.KeepSent, Years(1)},
-		{"simple term", s.Term.IsZero(), true},
-		{"registered file", g.FileMax, 10 * MiB}, {"registered sum", g.SumMax, 20 * MiB},
-		{"registered files", [2]Count{g.FilesMin, g.FilesMax}, [2]Count{1, 5}},
-		{"registered formats", strings.Join(g.Formats, " "), "docx pdf"},
-		{"registered signature", g.Signature, Required},
-		{"registered kinds", slices.Contains(g.Recipients, registry.Person) || len(g.Recipients) != 3, false},
-		{"registered recipients", g.MaxRecipients, Count(20)}, {"registered Bcc", g.Bcc, false},
-		{"registered term", g.Term, Days(30)}, {"registered recall", g.Recall, RecallHold},
-		{"registered annul", g.Annul, true}, {"registered kept", g.KeepReceived, Years(5)},
-		{"largest sum", r.LargestSum(), 20 * MiB}, {"most recipients", r.MostRecipients(), Count(50)},
-	} {
-		if test.got != test.want {
-			t.Errorf("%s: %v, want %v", test.what, test.got, test.want)
-		}
-	}
-	for _, p := range []Profile{s, g} {
-		if p.SubjectMin != 1 || p.SubjectMax != 150 || p.TextMin != 1 || p.TextMax != 10_000 || !p.HTML ||
-			p.RecallWindow.Std() != 5*time.Minute || p.DelayWarning.Std() != 12*time.Hour || p.DelayFailure.Std() != 24*time.Hour {
-			t.Errorf("%s: %+v", p.Type, p)
-		}
-	}
-}
-
 func TestDefaultProfilesAreFresh(t *testing.T) {
 	DefaultProfiles()[0].Formats[0] = "exe"
 	if DefaultProfiles()[0].Formats[0] == "exe" {
@@ -103,6 +62,7 @@ func TestValidate(t *testing.T) {
 		{`advise "nonsense" is not a reason code`, func(p *Profile) { p.Advise = []Code{"nonsense"} }},
 		{`advise "malware" always refuses`, func(p *Profile) { p.Advise = []Code{Malware} }},
 		{`assurance is "none"`, func(p *Profile) { p.Assurance = "none" }},
+		{`required_fields has "shoe-size", not one of name, inn-or-snils, phone, email`, func(p *Profile) { p.RequiredField = []string{"shoe-size"} }},
 		{`kinds has "Жалоба"`, func(p *Profile) { p.Kinds = []string{"Жалоба"} }},
 		{"advise_dpi is -1", func(p *Profile) { p.AdviseDPI = -1 }},
 		{"title is empty", func(p *Profile) { p.Title = "" }},
@@ -189,7 +149,7 @@ func TestDigest(t *testing.T) {
 			seen[d] = true
 		}
 	}
-	a, b := rules(t), rules(t, registered(), simple())
+	a, b := rules(t, simple(), registered()), rules(t, registered(), simple())
 	if a.Digest() != b.Digest() || a.Digest() == rules(t, simple()).Digest() {
 		t.Error("the digest of all depends on the order, or on nothing")
 	}

@@ -69,7 +69,7 @@ func (p Profile) validateContent(c *check) {
 		c.add("advise_dpi", fmt.Sprintf("is %d, not between 0 and 4800", p.AdviseDPI))
 	}
 	words(c, "required_metadata", p.RequiredMetadata)
-	words(c, "required_fields", p.RequiredField)
+	known(c, "required_fields", p.RequiredField, Fields())
 	words(c, "kinds", p.Kinds)
 	for _, code := range p.Advise {
 		r, ok := code.Reason()

@@ -37,6 +37,7 @@ type Entry struct {
 	Addresses []string // lower case; the first is the main one
 	Aliases   []string
 	Keyword   string // source keyword set on letters from here; "" for none
+	Post      bool   // registered with the postal operator
 	Status    Status
 	ValidFrom time.Time // first moment; zero: without bound
 	ValidTo   time.Time // first moment after; zero: without bound

@@ -396,3 +396,33 @@ func editDistance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// TestPost: who is registered with the post is told by a column, which tables
+// without such entries do without.
+func TestPost(t *testing.T) {
+	const table = "id,kind,name,addresses,post\na,person,A,a@x.example,yes\nb,person,B,b@x.example,no\nc,person,C,c@x.example,\n"
+	r := load(t, table)
+	for id, want := range map[string]bool{"a": true, "b": false, "c": false} {
+		if e, _ := r.ByID(id); e.Post != want {
+			t.Errorf("%s: %t", id, e.Post)
+		}
+	}
+	var b bytes.Buffer
+	if err := r.WriteCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	if again := load(t, b.String()); again.Hash() != r.Hash() {
+		t.Errorf("not read back:\n%s", &b)
+	}
+	without := load(t, strings.ReplaceAll(table, ",yes", ",no"))
+	b.Reset()
+	if err := without.WriteCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "post") || without.Hash() == r.Hash() {
+		t.Errorf("without:\n%s", &b)
+	}
+	if _, err := Load(strings.NewReader(strings.ReplaceAll(table, ",yes", ",maybe"))); err == nil || !strings.Contains(err.Error(), `row 2: post: "maybe": want yes or no`) {
+		t.Errorf("error %v", err)
+	}
+}

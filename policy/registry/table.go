@@ -16,8 +16,13 @@ import (
 // columns are those of the table, in the order of the canonical form.
 var columns = []string{
 	"id", "kind", "name", "short_name", "inn", "kpp", "ogrn", "addresses",
-	"aliases", "keyword", "status", "valid_from", "valid_to",
+	"aliases", "keyword", "status", "valid_from", "valid_to", "post",
 }
+
+// optionalColumns are the last ones of columns that the canonical form leaves
+// out where no entry has them: tables keep their hash from before there were
+// such columns.
+const optionalColumns = 1
 
 var requiredColumns = []string{"id", "kind", "name", "addresses"}
 
@@ -28,7 +33,8 @@ var moscow = time.FixedZone("MSK", 3*60*60)
 // Load reads a table in CSV (RFC 4180, UTF-8 with or without BOM, separated by
 // commas or semicolons), all or nothing. The first row names the columns: id,
 // kind, name and addresses, and any of short_name, inn, kpp, ogrn, aliases,
-// keyword, status (active when empty), valid_from and valid_to. Addresses and
+// keyword, status (active when empty), valid_from, valid_to and post (yes for
+// who is registered with the postal operator, else no or empty). Addresses and
 // aliases are separated by spaces. Dates are days in Moscow, both inclusive,
 // or RFC 3339 times.
 //
@@ -147,7 +153,20 @@ func (b *builder) addRecord(row int, record []string, index []int) {
 	if e.ValidTo, err = parseDay(next(), true); err != nil {
 		b.fail(row, "valid_to", err.Error())
 	}
+	if e.Post, err = parseYes(next()); err != nil {
+		b.fail(row, "post", err.Error())
+	}
 	b.add(row, e.normal())
+}
+
+func parseYes(s string) (bool, error) {
+	switch s {
+	case "yes":
+		return true, nil
+	case "", "no":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q: want yes or no", s)
 }
 
 // parseDay reads a day or a time; last gives the end of the day instead of its
@@ -169,6 +188,13 @@ func parseDay(s string, last bool) (time.Time, error) {
 	return t.UTC(), nil
 }
 
+func formatYes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
 // formatDay is the inverse of parseDay.
 func formatDay(t time.Time, last bool) string {
 	if t.IsZero() {
@@ -185,10 +211,15 @@ func formatDay(t time.Time, last bool) string {
 }
 
 // WriteCSV writes the canonical form, which Load reads back: all columns, by
-// ascending ID, with commas, LF and no BOM.
+// ascending ID, with commas, LF and no BOM. The column post is there when an
+// entry has it.
 func (r *Registry) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(columns); err != nil {
+	width := len(columns)
+	if !slices.ContainsFunc(r.entries, func(e Entry) bool { return e.Post }) {
+		width -= optionalColumns
+	}
+	if err := out.Write(columns[:width]); err != nil {
 		return fmt.Errorf("write recipient registry: %w", err)
 	}
 	record := make([]string, 0, len(columns))
@@ -196,8 +227,8 @@ func (r *Registry) WriteCSV(w io.Writer) error {
 		record = append(record[:0],
 			e.ID, string(e.Kind), e.Name, e.ShortName, e.INN, e.KPP, e.OGRN,
 			strings.Join(e.Addresses, " "), strings.Join(e.Aliases, " "),
-			e.Keyword, string(e.Status), formatDay(e.ValidFrom, false), formatDay(e.ValidTo, true))
-		if err := out.Write(record); err != nil {
+			e.Keyword, string(e.Status), formatDay(e.ValidFrom, false), formatDay(e.ValidTo, true), formatYes(e.Post))
+		if err := out.Write(record[:width]); err != nil {
 			return fmt.Errorf("write recipient registry: %w", err)
 		}
 	}
