@@ -29,6 +29,10 @@ func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
 	if err != nil {
 		return intake.Book{}, fmt.Errorf("letter types: %w", err)
 	}
+	suffixes, err := policy.NewSuffixes(rules, cfg.Suffixes)
+	if err != nil {
+		return intake.Book{}, err
+	}
 	if err := keepable(cfg.Profiles); err != nil {
 		return intake.Book{}, fmt.Errorf("letter types: %w", err)
 	}
@@ -48,7 +52,7 @@ func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
 		return intake.Book{}, err
 	}
 	return intake.Book{
-		Rules: rules, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
+		Rules: rules, Suffixes: suffixes, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
 	}, nil
 }
 

@@ -50,6 +50,8 @@ func newAccountAdd(config *string) *cobra.Command {
 	f.StringVar(&in.Type, "type", "", "letter type of letters that name none")
 	f.StringVar(&in.Language, "language", "", "of receipts: ru (default) or en")
 	f.StringVar(&in.Receipts, "receipts", "", "depth of receipts: full (default), brief or short")
+	f.StringVar(&in.Phone, "phone", "", "phone number, which appeals need")
+	f.StringVar(&in.SNILS, "snils", "", "SNILS, which appeals need of a person whose INN the registry does not have")
 	f.Int64Var(&in.Quota, "quota", 0, "octets that its messages may take; 0 without limit")
 	return cmd
 }

@@ -44,6 +44,8 @@ type AccountAdd struct {
 	Type      string       `json:"type,omitempty"`
 	Language  string       `json:"language,omitempty"`
 	Receipts  string       `json:"receipts,omitempty"`
+	Phone     string       `json:"phone,omitempty"`
+	SNILS     string       `json:"snils,omitempty"`
 	Quota     int64        `json:"quota,omitempty"`
 }
 
@@ -72,6 +74,7 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 		Addresses: in.Addresses, Name: in.Name, Quota: in.Quota, Now: s.o.Now(),
 		Settings: auth.Settings{
 			Registry: in.Registry, Sign: in.Sign, Type: in.Type, Language: in.Language, Receipts: in.Receipts,
+			Phone: in.Phone, SNILS: in.SNILS,
 		},
 	})
 	if err != nil {

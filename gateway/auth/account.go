@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gosbridge/mailstore"
+	"gosbridge/policy/registry"
 )
 
 // NewAccount is an account to make.
@@ -87,7 +88,12 @@ func (s Settings) complete() (Settings, error) {
 	if s.Receipts == "" {
 		s.Receipts = d.Receipts
 	}
+	phone, ok := registry.NormalPhone(s.Phone)
 	switch {
+	case s.Phone != "" && !ok:
+		return s, fmt.Errorf("%w: phone %q is no number like +7 999 123-45-67", ErrInvalid, s.Phone)
+	case s.SNILS != "" && !registry.ValidSNILS(s.SNILS):
+		return s, fmt.Errorf("%w: SNILS %q has not 11 digits with the right check number", ErrInvalid, s.SNILS)
 	case s.Sign != SignGateway && s.Sign != SignClient:
 		return s, fmt.Errorf("%w: sign %q is none of gateway, client", ErrInvalid, s.Sign)
 	case s.Language != "ru" && s.Language != "en":
@@ -95,6 +101,8 @@ func (s Settings) complete() (Settings, error) {
 	case !slices.Contains([]string{"full", "brief", "short"}, s.Receipts):
 		return s, fmt.Errorf("%w: receipts %q is none of full, brief, short", ErrInvalid, s.Receipts)
 	}
+	s.Phone = phone
+	s.SNILS = strings.NewReplacer(" ", "", "-", "").Replace(s.SNILS)
 	return s, nil
 }
 

@@ -24,6 +24,9 @@ type Settings struct {
 	Type     string  `json:"type,omitempty"` // default letter type of the account
 	Language string  `json:"language"`       // "ru" (default) or "en", of receipts and texts
 	Receipts string  `json:"receipts"`       // full (default), brief or short: depth of receipts
+	// What appeals need of their sender beside what the registry has.
+	Phone string `json:"phone,omitempty"` // international, + and digits
+	SNILS string `json:"snils,omitempty"` // 11 digits
 }
 
 // DefaultSettings are those of a new account.

@@ -21,6 +21,9 @@ type Config struct {
 
 	Organisations []Organisation `toml:"organisation"`
 	Listeners     []Listener     `toml:"listener"`
+	// Suffixes are the words behind the + of an address that choose a letter
+	// type beside the types' own names; see policy.NewSuffixes.
+	Suffixes map[string]string `toml:"suffixes"`
 	// Profiles are the letter types: the shipped ones with the changes of the
 	// file, and those that the file adds; sorted by name.
 	Profiles []policy.Profile `toml:"-"`

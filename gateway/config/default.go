@@ -24,6 +24,7 @@ func Default() Config {
 		Limits:    defaultLimits(),
 		Log:       Log{Level: "info", Format: "text"},
 		Listeners: defaultListeners(),
+		Suffixes:  policy.DefaultSuffixes(),
 		Profiles:  sortProfiles(policy.DefaultProfiles()),
 	}
 }

@@ -59,7 +59,11 @@ func (c Config) Validate() error {
 	c.Limits.validate(&p)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
-	if _, err := policy.NewRules(c.Profiles); err != nil {
+	rules, err := policy.NewRules(c.Profiles)
+	if err == nil {
+		_, err = policy.NewSuffixes(rules, c.Suffixes)
+	}
+	if err != nil {
 		p = append(p, strings.Split(err.Error(), "\n")...)
 	}
 	if len(p) > 0 {

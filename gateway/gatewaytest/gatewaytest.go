@@ -28,6 +28,7 @@ const (
 	Sender   = "ivanov@romashka.example"   // an organisation, signed for by the gateway
 	Partner  = "petrova@vector.example"    // an organisation that signs for itself
 	Body     = "office@inspection.example" // a state body
+	Citizen  = "citizen@people.example"    // a person, only where WithCitizen adds them
 	Password = "loopback"
 )
 
@@ -154,11 +155,30 @@ func Plan(t testing.TB) installation.Plan {
 func profiles(testing.TB) []policy.Profile {
 	all := policy.DefaultProfiles()
 	for i := range all {
-		if all[i].Type == "registered" {
+		if all[i].Recall == policy.RecallHold {
 			all[i].RecallWindow = policy.Duration(500 * time.Millisecond)
 		}
 	}
 	return all
+}
+
+// WithCitizen adds a person to a plan, who is registered with the post and
+// whose account has all that an appeal needs.
+func WithCitizen(p *installation.Plan) {
+	account := installation.Account{
+		Address: Citizen, Name: "Анна Смирнова",
+		Settings: auth.Settings{Sign: auth.SignClient, Phone: "+7 999 123-45-67", SNILS: "112-233-445 95"},
+		Credentials: []installation.Credential{
+			{Name: string(auth.Person), Class: auth.Person, Password: Password + "-" + string(auth.Person)},
+		},
+	}
+	p.Parties = append(p.Parties, installation.Party{
+		Accounts: []installation.Account{account},
+		Entry: registry.Entry{
+			ID: "citizen", Kind: registry.Person, Name: "Смирнова Анна Викторовна",
+			Addresses: []string{Citizen}, Post: true, Status: registry.Active,
+		},
+	})
 }
 
 func party(t testing.TB, id string, kind registry.Kind, name, inn, address string, sign auth.Signing, key bool) installation.Party {

@@ -25,16 +25,22 @@ const repeatWindow = 24 * time.Hour
 
 // submission is one letter on its way through Accept.
 type submission struct {
-	env     Envelope
-	book    *Book
-	body    body.Ref
-	msg     *message.Message
-	key     string // finds a repetition
-	choice  choice
-	profile policy.Profile
-	answers string        // registry id of the sender of the letter that this answers
-	report  *certs.Report // of the client's signature; nil without one
-	at      time.Time
+	env    Envelope
+	book   *Book
+	body   body.Ref
+	msg    *message.Message
+	key    string // finds a repetition
+	choice choice
+	found  []policy.Violation // by the way, before the rules are asked
+	// identity is what the suffix of the sender's address chooses.
+	identity policy.Choice
+	kind     string         // of an appeal
+	header   message.Header // that goes out
+	restored bool           // it is another than was received
+	profile  policy.Profile
+	answers  string        // registry id of the sender of the letter that this answers
+	report   *certs.Report // of the client's signature; nil without one
+	at       time.Time
 }
 
 // Accept takes a letter: octets from r until io.EOF. When it returns nil the
@@ -49,7 +55,7 @@ func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accept
 		return Accepted{}, putError(err)
 	}
 	s := &submission{env: env, book: in.book.Load(), body: ref, msg: parser.Close(), at: in.now().UTC().Truncate(time.Millisecond)}
-	s.env.Recipients = merge(env.Recipients)
+	s.env.Recipients, s.found = s.book.merge(env.Recipients)
 	s.key = s.submissionKey()
 	answer, kept, err := in.decide(ctx, s)
 	if !kept {
@@ -77,17 +83,6 @@ func (in *Intake) discard(ctx context.Context, ref body.Ref) {
 	}
 }
 
-// merge leaves one recipient of those that share an account.
-func merge(all []Recipient) []Recipient {
-	var out []Recipient
-	for _, r := range all {
-		if !slices.ContainsFunc(out, func(o Recipient) bool { return o.Account == r.Account }) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 // submissionKey is the same for the same octets in the same envelope.
 func (s *submission) submissionKey() string {
 	h := sha256.New()
@@ -95,6 +90,9 @@ func (s *submission) submissionKey() string {
 	to := make([]string, len(s.env.Recipients))
 	for i, r := range s.env.Recipients {
 		to[i] = strings.ToLower(r.Address)
+		if c := r.Choice.String(); c != "" {
+			to[i] += "+" + c
+		}
 	}
 	slices.Sort(to)
 	fmt.Fprintf(h, "%q\n", to)

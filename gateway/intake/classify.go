@@ -1,12 +1,16 @@
 package intake
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"gosbridge/gateway/auth"
+	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
 	"gosbridge/policy"
+	"gosbridge/policy/registry"
 )
 
 // The header fields by which a sender chooses. They stay in the letter.
@@ -16,6 +20,10 @@ const (
 	headerRepeat = "X-Letter-Repeat"
 	headerDepth  = "X-Letter-Depth"
 	headerCase   = "X-Letter-Case"
+	headerTerm   = "X-Letter-Term"
+	headerKind   = "X-Letter-Kind"
+	headerPhone  = "X-Letter-Phone"
+	headerSNILS  = "X-Letter-SNILS"
 )
 
 // choice is what the letter's own header asks for.
@@ -25,6 +33,10 @@ type choice struct {
 	repeat     bool // a letter of its own, though the same was sent before
 	depth      receipt.Depth
 	letterCase string
+	term       policy.Period      // for the acknowledgement; zero: the type's
+	kind       string             // of an appeal
+	phone      string             // international; of an appeal's sender
+	snils      string             // 11 digits
 	found      []policy.Violation // what could not be understood
 }
 
@@ -42,7 +54,32 @@ func chooseOptions(h message.Header) choice {
 	default:
 		c.found = append(c.found, policy.New(policy.OptionInvalid, headerDepth, string(d)))
 	}
+	c.kind = strings.ToLower(c.one(h, headerKind))
+	c.phone = c.read(h, headerPhone, registry.NormalPhone)
+	c.snils = c.read(h, headerSNILS, normalSNILS)
+	c.read(h, headerTerm, func(v string) (string, bool) {
+		err := c.term.UnmarshalText([]byte(v))
+		return "", err == nil && !c.term.IsZero()
+	})
 	return c
+}
+
+// read brings the value of a field into its form, if it has one.
+func (c *choice) read(h message.Header, name string, normal func(string) (string, bool)) string {
+	v := c.one(h, name)
+	if v == "" {
+		return ""
+	}
+	out, ok := normal(v)
+	if !ok {
+		c.found = append(c.found, policy.New(policy.OptionInvalid, name, v))
+	}
+	return out
+}
+
+// normalSNILS is the digits alone.
+func normalSNILS(s string) (string, bool) {
+	return strings.NewReplacer(" ", "", "-", "").Replace(s), registry.ValidSNILS(s)
 }
 
 // one returns the value of a field; two different ones contradict.
@@ -72,15 +109,91 @@ func (c *choice) word(h message.Header, name, meaning string) bool {
 	return strings.EqualFold(v, meaning)
 }
 
-// classify decides the type of the letter: the first level that speaks wins.
-// 1. the header; 6. the default of the account, or of the gateway.
+// The types that the levels of classification themselves name.
+const (
+	simpleType = "simple"
+	notifyType = "notify"
+	replyType  = "reply"
+)
+
+// classify decides the type of the letter, and the kind of an appeal: the first
+// level that speaks wins. 1. the header; 2. the suffix of the sender; 3. that
+// of each recipient; what comes after is unnamed's. All recipients of a letter
+// have one type: where they would not, the letter is refused.
 func (in *Intake) classify(s *submission) string {
-	for _, t := range []string{s.choice.letterType, s.env.Who.Settings.Type} {
-		if t != "" {
-			return strings.ToLower(t)
+	chosen := s.identity
+	switch {
+	case s.choice.letterType != "":
+		chosen = policy.Choice{Type: strings.ToLower(s.choice.letterType)}
+		if s.identity.Type == chosen.Type {
+			chosen.Kind = s.identity.Kind
+		}
+	case chosen.Type == "":
+		rest := in.unnamed(s)
+		chosen = rest
+		for i, r := range s.env.Recipients {
+			own := cmp.Or(r.Choice, rest)
+			if i > 0 && own != chosen {
+				s.found = append(s.found, policy.New(policy.TypeConflict, chosen.String(), own.String()))
+				break
+			}
+			chosen = own
 		}
 	}
-	return in.usual
+	s.kind = cmp.Or(s.choice.kind, chosen.Kind)
+	return chosen.Type
+}
+
+// unnamed is the type of a letter that names none: 5. an answer to a letter, to
+// its sender alone, is a reply; 6. the default of the account, or of the
+// gateway; 7. which becomes a letter with notification, if it is a simple one,
+// where the mail program asks to be notified.
+func (in *Intake) unnamed(s *submission) policy.Choice {
+	to := s.env.Recipients
+	if s.answers != "" && len(to) == 1 && to[0].Entry.ID == s.answers && s.offers(replyType) {
+		return policy.Choice{Type: replyType}
+	}
+	t := strings.ToLower(cmp.Or(s.env.Who.Settings.Type, in.usual))
+	if t == simpleType && s.offers(notifyType) && s.wantsNotice() {
+		t = notifyType
+	}
+	return policy.Choice{Type: t}
+}
+
+func (s *submission) offers(letterType string) bool {
+	_, ok := s.book.Rules.Profile(letterType)
+	return ok
+}
+
+// wantsNotice reports whether the mail program asks to be told of delivery (RFC
+// 3461 §4.1) or of reading (RFC 8098 §2.1, and the field before it).
+func (s *submission) wantsNotice() bool {
+	h := s.msg.Header
+	return h.Get("Disposition-Notification-To") != "" || h.Get("Return-Receipt-To") != "" ||
+		slices.ContainsFunc(s.env.Recipients, func(r Recipient) bool {
+			return slices.ContainsFunc(r.Notify, func(n string) bool { return strings.EqualFold(n, "SUCCESS") })
+		})
+}
+
+// fields are what is known of the sender, by the names that a type can require
+// them by. What the registry says comes first: it is not the sender's own word.
+func (s *submission) fields(entry registry.Entry) map[string]string {
+	set := s.env.Who.Settings
+	return map[string]string{
+		policy.FieldName:     cmp.Or(entry.Name, s.env.Who.Account.Name),
+		policy.FieldIdentity: cmp.Or(entry.INN, set.SNILS, s.choice.snils),
+		policy.FieldPhone:    cmp.Or(s.choice.phone, set.Phone),
+		policy.FieldEmail:    strings.ToLower(s.env.From),
+	}
+}
+
+// told are the fields that the type requires, for the recipient.
+func (s *submission) told(known map[string]string) []letter.Field {
+	var out []letter.Field
+	for _, name := range s.profile.RequiredField {
+		out = append(out, letter.Field{Name: name, Value: known[name]})
+	}
+	return out
 }
 
 // automatic reports whether no person sent the letter: it says so (RFC 3834

@@ -38,8 +38,9 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		Automatic: automatic(s.msg), Handover: s.profile.Handover, Recipients: in.recipients(s),
 	}
 	out.Facts.Letter.ID, out.Facts.Letter.Number = id, number
+	out.Kind, out.Fields = s.kind, s.told(f.Fields)
 	if s.profile.Acknowledged() {
-		out.Term = s.profile.Term
+		out.Term, _ = s.profile.TermFor(s.choice.term, s.at)
 	}
 	recall, window := s.profile.RecallFor(s.choice.waived, false)
 	if recall != policy.RecallNone {
@@ -50,7 +51,7 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		out.Hold = out.Recall
 		out.GiveUp = out.Hold.Add(s.profile.DelayFailure.Std())
 	}
-	if h := sentHeader(s.msg.Header, false); len(h) <= letter.HeaderLimit {
+	if h := sentHeader(s.header, false); len(h) <= letter.HeaderLimit {
 		out.Header = h
 	}
 	copied, err := s.copyOf(id, number, sent, summary)
@@ -102,7 +103,7 @@ func (in *Intake) evidence(s *submission, f policy.Letter, d policy.Decision, fo
 // recipients are those of the letter, as the registry knows them.
 func (in *Intake) recipients(s *submission) []letter.Recipient {
 	hash := receipt.Digest(s.book.Registry.Hash())
-	blind := hidden(s.msg.Header, s.env.Recipients)
+	blind := s.hidden()
 	out := make([]letter.Recipient, len(s.env.Recipients))
 	for i, r := range s.env.Recipients {
 		out[i] = letter.Recipient{

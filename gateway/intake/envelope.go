@@ -8,13 +8,14 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/mailstore"
+	"gosbridge/policy"
 	"gosbridge/policy/registry"
 )
 
 // Envelope is what is known of a letter before its first octet.
 type Envelope struct {
 	Who        auth.Identity
-	From       string // MAIL FROM, owned by Who
+	From       string // MAIL FROM as given; owned by Who without its suffix
 	Recipients []Recipient
 	ID         string // ENVID, decoded; "" when absent
 	UTF8       bool   // SMTPUTF8 was used
@@ -27,9 +28,10 @@ type Envelope struct {
 type Recipient struct {
 	Address  string // as given
 	Entry    registry.Entry
-	Account  mailstore.ID // of this gateway; zero when delivered elsewhere
-	Notify   []string     // NOTIFY: NEVER, or any of SUCCESS, FAILURE, DELAY; nil when absent
-	Original string       // ORCPT, "rfc822;..." decoded; "" when absent
+	Choice   policy.Choice // by the suffix of the address; zero without one
+	Account  mailstore.ID  // of this gateway; zero when delivered elsewhere
+	Notify   []string      // NOTIFY: NEVER, or any of SUCCESS, FAILURE, DELAY; nil when absent
+	Original string        // ORCPT, "rfc822;..." decoded; "" when absent
 }
 
 // Accepted is the answer to a letter.

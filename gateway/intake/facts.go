@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-msgauth/authres"
 
 	"gosbridge/certs"
+	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
 	"gosbridge/policy"
 	"gosbridge/policy/registry"
@@ -17,25 +18,28 @@ import (
 // facts gathers what the rules look at. Its errors are internal; what is
 // wrong with the letter stands in the facts.
 func (in *Intake) facts(ctx context.Context, s *submission) (policy.Letter, error) {
+	s.identify()
+	s.restore()
 	name := in.classify(s)
 	profile, ok := s.book.Rules.Profile(name)
 	s.profile = profile
 	h := s.msg.Header
 	f := policy.Letter{
-		Type: name, At: s.at,
+		Type: name, Kind: s.kind, Term: s.choice.term, At: s.at,
 		Assurance: string(s.env.Who.Assurance),
 		Subject:   h.Text("Subject"), SubjectCount: len(h.Values("Subject")), Reply: s.answers != "",
 		TextRunes: s.msg.BodyRunes(), TextBlank: blank(s.msg), HTML: s.msg.HasHTML(),
-		Bcc: blind(h, s.env.Recipients), Correspondent: s.answers,
+		Bcc: s.blind(), Correspondent: s.answers,
 	}
 	f.Sender, _ = s.book.Registry.ByID(s.env.Who.Settings.Registry)
+	f.Fields = s.fields(f.Sender)
 	for _, r := range s.env.Recipients {
 		f.Recipients = append(f.Recipients, policy.Recipient{Address: r.Address, Entry: r.Entry})
 	}
+	f.Found = append(f.Found, s.found...)
 	f.Found = append(f.Found, s.choice.found...)
 	f.Found = append(f.Found, defects(s.msg)...)
 	f.Found = append(f.Found, in.forged(h)...)
-	f.Found = append(f.Found, from(h, s.env)...)
 	if !ok {
 		return f, nil // the rules say that there is no such type
 	}
@@ -70,9 +74,9 @@ func blank(m *message.Message) bool {
 }
 
 // blind counts the recipients that no header field shows to the others.
-func blind(h message.Header, recipients []Recipient) int {
+func (s *submission) blind() int {
 	n := 0
-	for _, hidden := range hidden(h, recipients) {
+	for _, hidden := range s.hidden() {
 		if hidden {
 			n++
 		}
@@ -81,13 +85,16 @@ func blind(h message.Header, recipients []Recipient) int {
 }
 
 // hidden tells of each recipient whether no header field shows them, under the
-// address that was used or another of their entry. An address of the entry
+// address that was used or another of their entry, with a suffix or without. An
+// address of the entry
 // under which the letter goes to another account shows that one.
-func hidden(h message.Header, recipients []Recipient) []bool {
+func (s *submission) hidden() []bool {
+	recipients := s.env.Recipients
 	visible := map[string]bool{}
 	for _, name := range []string{"To", "Cc"} {
-		for _, a := range h.Addresses(name) {
-			visible[strings.ToLower(a.String())] = true
+		for _, a := range s.msg.Header.Addresses(name) {
+			n, _ := s.book.recipient(a.String())
+			visible[strings.ToLower(n.address)] = true
 		}
 	}
 	out := make([]bool, len(recipients))
@@ -142,7 +149,9 @@ func defects(m *message.Message) []policy.Violation {
 }
 
 // ours are the fields that only the gateway writes.
-var ours = []string{"X-Letter-Number", "X-Letter-State", "X-Letter-Receipt", "X-Letter-Evidence", "X-Letter-Evidence-SHA256", "X-Letter-Ack-Until"}
+var ours = append([]string{
+	"X-Letter-Number", "X-Letter-State", "X-Letter-Receipt", "X-Letter-Evidence", "X-Letter-Evidence-SHA256", "X-Letter-Ack-Until",
+}, letter.FieldHeaders()...)
 
 // forged finds fields that pretend to come from us (RFC 8601 §5 for those of
 // authentication).
@@ -197,7 +206,7 @@ func authority(v string) string {
 }
 
 // from checks that the letter says it is from an address of the account.
-func from(h message.Header, env Envelope) []policy.Violation {
+func from(h message.Header, owns func(string) bool) []policy.Violation {
 	switch len(h.Values("From")) {
 	case 0:
 		return []policy.Violation{policy.New(policy.FromMissing)}
@@ -211,7 +220,7 @@ func from(h message.Header, env Envelope) []policy.Violation {
 	}
 	var out []policy.Violation
 	for _, a := range append(list, h.Addresses("Sender")...) {
-		if !env.Who.Owns(a.String()) {
+		if !owns(a.String()) {
 			out = append(out, policy.New(policy.FromNotOwned, a.String()))
 		}
 	}

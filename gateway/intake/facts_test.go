@@ -29,7 +29,8 @@ func TestBlind(t *testing.T) {
 		{"Bcc: <office@x.example>", []Recipient{office}, 1},
 		{"Subject: none", []Recipient{office, director}, 2},
 	} {
-		if got := blind(parse(t, c.header).Header, c.to); got != c.want {
+		s := submission{book: &Book{Registry: new(registry.Registry)}, msg: parse(t, c.header), env: Envelope{Recipients: c.to}}
+		if got := s.blind(); got != c.want {
 			t.Errorf("%s: %d hidden, want %d", c.header, got, c.want)
 		}
 	}

@@ -17,16 +17,16 @@ import (
 	"gosbridge/policy"
 )
 
-// sentForm makes the form that goes out: the submitted one without Bcc, with
-// the organisation's signature around it where the gateway signs. The octets
+// sentForm makes the form that goes out: the submitted one without Bcc, with the
+// sender's address restored where it had a suffix, and with the organisation's signature around it where the gateway signs. The octets
 // of the body are those of the submission in every case.
 func (in *Intake) sentForm(ctx context.Context, s *submission, sign certs.DetachedSigner) (mailstore.Content, error) {
 	switch {
 	case sign != nil:
 		return in.signed(ctx, s, sign)
-	case slices.ContainsFunc(s.msg.Header, hides):
+	case s.restored || slices.ContainsFunc(s.msg.Header, hides):
 		return mailstore.Content{
-			Prefix: sentHeader(s.msg.Header, true),
+			Prefix: sentHeader(s.header, true),
 			Body:   s.body, Offset: s.msg.HeaderSize, Length: s.msg.Size - s.msg.HeaderSize,
 		}, nil
 	}
@@ -55,7 +55,7 @@ func sentHeader(h message.Header, end bool) []byte {
 // signed wraps the submission's MIME entity, byte for byte, into a
 // multipart/signed: its Content fields and its body become the first part.
 func (in *Intake) signed(ctx context.Context, s *submission, signer certs.DetachedSigner) (_ mailstore.Content, err error) {
-	outer, entity := smime.Split(sentHeader(s.msg.Header, false))
+	outer, entity := smime.Split(sentHeader(s.header, false))
 	r, err := in.store.Bodies().Open(ctx, s.body, s.msg.HeaderSize)
 	if err != nil {
 		return mailstore.Content{}, err

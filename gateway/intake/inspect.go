@@ -15,7 +15,10 @@ import (
 // inspect lists the files of a letter and what their contents are.
 func (in *Intake) inspect(ctx context.Context, s *submission, f *policy.Letter) error {
 	for _, part := range s.msg.Files() {
-		file := policy.File{Name: part.Filename, Declared: part.MediaType, Size: part.DecodedSize}
+		file := policy.File{
+			Name: part.Filename, Declared: part.MediaType, Size: part.DecodedSize,
+			Metadata: map[string]string{"description": part.Header.Text("Content-Description")},
+		}
 		if s.profile.Inspects() && s.profile.FileMax.Allows(part.DecodedSize) {
 			facts, err := in.inspectFile(ctx, s, part)
 			if err != nil {

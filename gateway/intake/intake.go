@@ -27,6 +27,7 @@ const inspectBudget = 128 << 20
 // Book is what letters are judged by. It is swapped as a whole.
 type Book struct {
 	Rules    *policy.Rules
+	Suffixes *policy.Suffixes // of addresses; nil for none
 	Registry *registry.Registry
 	// Signers are the organisations' keys, by registry id.
 	Signers map[string]certs.DetachedSigner
@@ -81,8 +82,12 @@ func (in *Intake) Registry() *registry.Registry { return in.book.Load().Registry
 // that many octets (0 when not announced) fits their quota. Errors are a
 // *policy.Refusal or internal.
 func (in *Intake) Sender(ctx context.Context, who auth.Identity, from string, size int64) error {
-	if !who.Owns(from) {
+	name, ok := in.book.Load().name(from, who.Owns)
+	if !ok {
 		return policy.NewRefusal(policy.New(policy.SenderNotOwned, from))
+	}
+	if name.unknown() {
+		return policy.NewRefusal(policy.New(policy.TypeUnknown, name.word))
 	}
 	var usage mailstore.Usage
 	err := in.store.View(ctx, who.Account.ID, func(tx mailstore.Tx) (err error) {
@@ -98,21 +103,26 @@ func (in *Intake) Sender(ctx context.Context, who auth.Identity, from string, si
 	return nil
 }
 
-// Recipient looks a recipient up in the registry and finds their account.
-// Errors are a *policy.Refusal or internal.
+// Recipient looks a recipient up in the registry, without the suffix that
+// chooses a letter type, and finds their account. Errors are a *policy.Refusal
+// or internal.
 func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (Recipient, error) {
 	book := in.book.Load()
-	entry, ok := book.Registry.Lookup(r.Address)
+	name, ok := book.recipient(r.Address)
 	if !ok {
-		return r, policy.NewRefusal(policy.Unknown(r.Address, book.Registry.Suggest(r.Address)))
+		return r, policy.NewRefusal(policy.Unknown(name.address, book.Registry.Suggest(name.address)))
 	}
-	if v, ok := policy.Unreachable(r.Address, entry, in.now()); ok {
+	if name.unknown() {
+		return r, policy.NewRefusal(policy.New(policy.TypeUnknown, name.word))
+	}
+	entry, _ := book.Registry.Lookup(name.address)
+	if v, ok := policy.Unreachable(name.address, entry, in.now()); ok {
 		return r, policy.NewRefusal(v)
 	}
-	r.Entry = entry
-	account, err := in.account(ctx, entry, r.Address)
+	r.Entry, r.Choice = entry, name.choice
+	account, err := in.account(ctx, entry, name.address)
 	if errors.Is(err, mailstore.ErrNoAccount) {
-		return r, policy.NewRefusal(policy.New(policy.RecipientNoRoute, r.Address))
+		return r, policy.NewRefusal(policy.New(policy.RecipientNoRoute, name.address))
 	}
 	if err != nil {
 		return r, fmt.Errorf("account of recipient: %w", err)

@@ -78,8 +78,12 @@ var book = sync.OnceValues(func() (intake.Book, error) {
 	if err != nil {
 		return intake.Book{}, err
 	}
+	suffixes, err := policy.NewSuffixes(rules, policy.DefaultSuffixes())
+	if err != nil {
+		return intake.Book{}, err
+	}
 	return intake.Book{
-		Rules: rules, Registry: reg, Signers: map[string]certs.DetachedSigner{"party0": cms.NewSigner(raw)},
+		Rules: rules, Suffixes: suffixes, Registry: reg, Signers: map[string]certs.DetachedSigner{"party0": cms.NewSigner(raw)},
 		Verifier: cms.NewVerifier(authority.Trust(), certs.Signing),
 	}, nil
 })

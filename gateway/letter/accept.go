@@ -1,9 +1,14 @@
 package letter
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"mime"
+	"slices"
+	"strings"
 	"time"
 
 	"gosbridge/gateway/journal"
@@ -11,6 +16,7 @@ import (
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
+	"gosbridge/policy"
 )
 
 // DispatchClass is the queue class of letters that wait to go out. The item
@@ -151,4 +157,35 @@ func Header(number, letterType string) []byte {
 // AckUntil is the header of received letters that wait for an acknowledgement.
 func AckUntil(until time.Time) []byte {
 	return fmt.Appendf(nil, "X-Letter-Ack-Until: %s\r\n", until.In(Moscow).Format(time.RFC1123Z))
+}
+
+// kindHeader tells the kind of an appeal to its recipient.
+const kindHeader = "X-Letter-Kind"
+
+// fieldHeaders are the header fields that tell the recipient of the sender, by
+// the names of policy.Fields.
+var fieldHeaders = map[string]string{
+	policy.FieldName:     "X-Letter-Sender-Name",
+	policy.FieldIdentity: "X-Letter-Sender-ID",
+	policy.FieldPhone:    "X-Letter-Sender-Phone",
+	policy.FieldEmail:    "X-Letter-Sender-Email",
+}
+
+// FieldHeaders are those names, sorted: only the gateway writes such fields.
+func FieldHeaders() []string { return slices.Sorted(maps.Values(fieldHeaders)) }
+
+// appealHeader is what the body that an appeal goes to is told of it.
+func appealHeader(out Outgoing) []byte {
+	var b bytes.Buffer
+	if out.Kind != "" {
+		fmt.Fprintf(&b, "%s: %s\r\n", kindHeader, out.Kind)
+	}
+	for _, f := range out.Fields {
+		if name, ok := fieldHeaders[f.Name]; ok {
+			// Encoded words are no longer than 75; each begins a line (RFC 2047 §2).
+			value := strings.ReplaceAll(mime.BEncoding.Encode("utf-8", f.Value), "?= =?", "?=\r\n =?")
+			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+		}
+	}
+	return b.Bytes()
 }

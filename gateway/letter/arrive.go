@@ -68,6 +68,7 @@ func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", out.Facts.Sender.Address)
 	fmt.Fprintf(&b, "Received: by gosbridge id %s; %s\r\n", rec.ID, at.UTC().Format(time.RFC1123Z))
 	b.Write(Header(rec.Number, rec.Type))
+	b.Write(appealHeader(out))
 	if until := TermEnd(at, out.Term); out.Waits() && !until.IsZero() {
 		b.Write(AckUntil(until))
 	}

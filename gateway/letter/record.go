@@ -70,12 +70,22 @@ type Outgoing struct {
 	Automatic bool          `json:"automatic,omitempty"`
 	Handover  bool          `json:"handover"`      // the profile has evidence of opening
 	Term      policy.Period `json:"term,omitzero"` // for an acknowledgement; zero: none is wanted
+	// Kind is that of an appeal; Fields are what the recipient is told of the
+	// sender where the type requires it.
+	Kind   string  `json:"kind,omitempty"`
+	Fields []Field `json:"fields,omitempty"`
 	// GiveUp is when recipients that could not be reached become
 	// undeliverable.
 	GiveUp time.Time `json:"give_up"`
 	// Header is the letter's header as it was sent, for the third part of
 	// receipts (RFC 6522 §3); at most HeaderLimit octets, else empty.
 	Header []byte `json:"header,omitempty"`
+}
+
+// Field is one thing that is told of the sender, by its name in policy.Fields.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // State is that of the least advanced recipient.

@@ -125,3 +125,29 @@ func modDigit(digits string, m int) byte {
 	}
 	return byte('0' + rest%10)
 }
+
+// NormalPhone brings a phone number into the international form: + and 8 to 15
+// digits (ITU-T E.164). Spaces, hyphens, dots and brackets are left out; eleven digits that
+// begin with 7 or 8 are a Russian number.
+func NormalPhone(s string) (string, bool) {
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -.()\u00a0", r) {
+			return -1
+		}
+		return r
+	}, s)
+	digits, international := strings.CutPrefix(digits, "+")
+	if strings.Trim(digits, "0123456789") != "" {
+		return "", false
+	}
+	if !international {
+		if len(digits) != 11 || digits[0] != '7' && digits[0] != '8' {
+			return "", false
+		}
+		digits = "7" + digits[1:]
+	}
+	if len(digits) < 8 || len(digits) > 15 || digits[0] == '0' {
+		return "", false
+	}
+	return "+" + digits, true
+}
