@@ -12,6 +12,8 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"gosbridge/gateway/gatewaytest"
+	"gosbridge/gateway/receipt"
+	"gosbridge/policy"
 )
 
 // newest waits for the next message of a user's INBOX and returns it.
@@ -182,4 +184,15 @@ func TestPost(t *testing.T) {
 	}
 	answered(t, g, gatewaytest.Sender, gatewaytest.Sender, gatewaytest.Body,
 		note(gatewaytest.Sender, gatewaytest.Body, "No", post), 550, "recipient-not-with-post")
+}
+
+// Every shipped type has a name for people.
+func TestTypeLabels(t *testing.T) {
+	for _, p := range policy.DefaultProfiles() {
+		for _, language := range []string{"ru", "en"} {
+			if label := receipt.TypeLabel(p.Type, language); label == p.Type {
+				t.Errorf("%s has no label in %s", p.Type, language)
+			}
+		}
+	}
 }

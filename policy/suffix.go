@@ -81,7 +81,7 @@ func NewSuffixes(r *Rules, words map[string]string) (*Suffixes, error) {
 		case twice:
 			err = fmt.Errorf("%q is the same word", other)
 		case err == nil && r.has(key) && c != Choice{Type: key}:
-			err = errors.New("is the name of a letter type")
+			err = errors.New(`is the name of a letter type; take the word away with ""`)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("suffixes: %q: %w", word, err))

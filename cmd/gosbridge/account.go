@@ -122,6 +122,7 @@ func newCredential(config *string) *cobra.Command {
 	}
 	add.Flags().StringVar(&in.Name, "name", "", "what it is for: laptop, archive (required)")
 	add.Flags().StringVar(&class, "class", string(auth.Person), "person, system or archive: only a person opens letters")
+	add.Flags().StringVar(&in.Type, "type", "", "letter type of letters that name none; the account's by default")
 	add.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
 	cmd.AddCommand(add)
 	return cmd

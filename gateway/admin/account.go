@@ -57,6 +57,7 @@ type CredentialAdd struct {
 	Account string     `json:"account"` // address
 	Name    string     `json:"name"`
 	Class   auth.Class `json:"class,omitempty"`
+	Type    string     `json:"type,omitempty"` // letter type; the account's when empty
 }
 
 // NewCredential is a credential just made: the only time its secret is shown.
@@ -137,7 +138,7 @@ func (s *Service) credentialAdd(ctx context.Context, in CredentialAdd) (NewCrede
 		return NewCredential{}, fmt.Errorf("account %s: %w", in.Account, err)
 	}
 	c, secret, err := auth.AddCredential(ctx, s.o.Store.Directory(), a.ID, auth.NewCredential{
-		Name: in.Name, Class: in.Class, Now: s.o.Now(),
+		Name: in.Name, Class: in.Class, Type: in.Type, Now: s.o.Now(),
 	})
 	if err != nil {
 		return NewCredential{}, invalid(err)

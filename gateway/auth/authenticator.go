@@ -122,6 +122,10 @@ func (a *Authenticator) Plain(ctx context.Context, c Client, authzid, user, pass
 	if err != nil {
 		return Identity{}, fmt.Errorf("login of %s: %w", account.ID, err)
 	}
+	// The record could be read: it has just matched.
+	if v, err := decodeVerifier(cred.Data); err == nil && v.Type != "" {
+		settings.Type = v.Type
+	}
 	return Identity{
 		Account: account, Settings: settings, Credential: cred.ID, Name: cred.Name,
 		Class: Class(cred.Class), Assurance: Password, Remote: c.Remote, Session: c.Session,

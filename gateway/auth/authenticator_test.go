@@ -297,7 +297,7 @@ func TestAddInvalid(t *testing.T) {
 	}
 	for name, s := range map[string]Settings{
 		"no registry": {}, "sign": {Registry: "r", Sign: "me"}, "language": {Registry: "r", Language: "de"},
-		"receipts": {Registry: "r", Receipts: "long"},
+		"receipts": {Registry: "r", Receipts: "long"}, "phone": {Registry: "r", Phone: "02"}, "SNILS": {Registry: "r", SNILS: "112-233-445 96"},
 	} {
 		n := NewAccount{Addresses: []string{"a@b"}, Settings: s, Now: start}
 		if _, err := AddAccount(t.Context(), f.dir, n); !errors.Is(err, ErrInvalid) {

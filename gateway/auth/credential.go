@@ -20,6 +20,8 @@ type NewCredential struct {
 	// Protocols that it opens; default all.
 	Protocols []Protocol
 	Expires   time.Time // never when zero
+	// Type is the letter type of letters that name none; "" for the account's.
+	Type string
 	// Password is taken instead of a generated secret. Meant for test
 	// folders: a password that a person thinks of is weak under 4,096 rounds.
 	Password string
@@ -56,6 +58,7 @@ func AddCredential(ctx context.Context, dir mailstore.Directory, account mailsto
 	if err != nil {
 		return mailstore.Credential{}, "", fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	v.Type = n.Type
 	data, err := v.encode()
 	if err != nil {
 		return mailstore.Credential{}, "", err

@@ -34,7 +34,7 @@ const (
 // Identity is who is logged in, as of the login.
 type Identity struct {
 	Account    mailstore.Account
-	Settings   Settings
+	Settings   Settings // of the account; Type is the credential's where it has one
 	Credential mailstore.ID
 	Name       string // of the credential
 	Class      Class

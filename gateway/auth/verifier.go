@@ -54,6 +54,7 @@ type verifier struct {
 	ServerKey []byte     `json:"server_key"`
 	Protocols []Protocol `json:"protocols"`
 	Expires   time.Time  `json:"expires,omitzero"` // never when zero
+	Type      string     `json:"type,omitempty"`   // letter type; the account's when empty
 }
 
 // newSalt returns a fresh random salt.

@@ -370,3 +370,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A table of suffixes adds to the shipped words, and changes them.
+func TestSuffixes(t *testing.T) {
+	c, err := Parse([]byte("[suffixes]\nreg = \"\"\n\"важное\" = \"registered-ezp\"\n"), "x.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped := policy.DefaultSuffixes()
+	if c.Suffixes["reg"] != "" || c.Suffixes["важное"] != "registered-ezp" || len(c.Suffixes) != len(shipped)+1 || c.Suffixes["ezp"] != shipped["ezp"] {
+		t.Errorf("%v", c.Suffixes)
+	}
+	if back, err := Parse([]byte(encoded(t, c)), "x.toml"); err != nil || !reflect.DeepEqual(back.Suffixes, c.Suffixes) {
+		t.Errorf("read back: %v, %v", back.Suffixes, err)
+	}
+}

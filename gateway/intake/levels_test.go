@@ -251,3 +251,16 @@ func TestAppealFields(t *testing.T) {
 		})
 	}
 }
+
+// TestDescription: a type can require a description of each file.
+func TestDescription(t *testing.T) {
+	r := newRig(t)
+	octets := func(field string) string {
+		return "From: " + sender + "\r\nTo: " + first + "\r\nSubject: a\r\nX-Letter-Type: described\r\nMIME-Version: 1.0\r\n" +
+			"Content-Type: application/pdf\r\n" + field + "Content-Disposition: attachment; filename=a.pdf\r\n\r\n%PDF-1.4\r\n"
+	}
+	r.accept(octets("Content-Description: =?utf-8?b?0JDQutGC?=\r\n"), first)
+	if got := r.codes(octets(""), first); !slices.Equal(got, []policy.Code{policy.FileMetadata}) {
+		t.Errorf("without: %v", got)
+	}
+}

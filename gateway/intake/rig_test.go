@@ -74,7 +74,9 @@ var book = sync.OnceValues(func() (intake.Book, error) {
 	}
 	signed := policy.Unlimited("signed")
 	signed.Signature = policy.Required
-	rules, err := policy.NewRules(append(policy.DefaultProfiles(), policy.Unlimited("free"), signed))
+	described := policy.Unlimited("described")
+	described.RequiredMetadata = []string{"description"}
+	rules, err := policy.NewRules(append(policy.DefaultProfiles(), policy.Unlimited("free"), signed, described))
 	if err != nil {
 		return intake.Book{}, err
 	}
