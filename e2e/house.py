@@ -5,6 +5,7 @@ import atexit
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -49,13 +50,17 @@ def wait_for(what, check, patience=PATIENCE, every=0.05):
 
 
 def free_ports():
-    """Ports that nobody uses, all taken at once so that they differ."""
-    sockets = [socket.socket() for _ in PORTS]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = dict(zip(PORTS, (s.getsockname()[1] for s in sockets)))
-    for s in sockets:
-        s.close()
+    """Ports that nobody has, below those that the system gives to connections: none takes them before the gateway does."""
+    ports = {}
+    while len(ports) < len(PORTS):
+        port = random.randrange(10000, 20000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports.values():
+            ports[PORTS[len(ports)]] = port
     return ports
 
 
