@@ -58,7 +58,7 @@ func FuzzFetchItems(f *testing.F) {
 
 // FuzzSearch: whatever is read can be asked of a message.
 func FuzzSearch(f *testing.F) {
-	for _, s := range []string{"ALL", "CHARSET KOI8-R OR (FROM a) NOT 1:*", "MODSEQ \"/flags/x\" all 5", "HEADER a b LARGER 5 ON 1-Jan-2026", "BODY \"x\" TEXT {1}\r\ny"} {
+	for _, s := range []string{"ALL", "CHARSET KOI8-R OR (FROM a) NOT 1:*", "MODSEQ \"/flags/x\" all 5", "HEADER a b LARGER 5 ON 1-Jan-2026", "BODY \"x\" TEXT {1}\r\ny", "RETURN (MIN SAVE) CHARSET UTF-8 $ NOT UID $"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -85,6 +85,7 @@ func FuzzSearch(f *testing.F) {
 // the set holds.
 func FuzzResolve(f *testing.F) {
 	f.Add("1:3,2,*", uint8(5), true)
+	f.Add("$", uint8(4), false)
 	f.Add("4:*,9", uint8(3), false)
 	f.Fuzz(func(t *testing.T, text string, n uint8, uid bool) {
 		s := parserSession(text)
@@ -95,7 +96,7 @@ func FuzzResolve(f *testing.F) {
 		if s.r.Err() != nil {
 			return
 		}
-		v := &view{loaded: true}
+		v := &view{loaded: true, saved: mailstore.UIDSet{{Start: 2, Stop: 6}, {Start: 9, Stop: 9}}}
 		for i := range uint32(n) {
 			v.uids = append(v.uids, mailstore.UID(i*3+2))
 		}

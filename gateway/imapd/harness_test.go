@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -343,3 +344,8 @@ const multiMail = "From: a@a.example\r\nTo: b@b.example\r\nSubject: parts\r\nMIM
 	"--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n" +
 	"--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\nFrom: c@c.example\r\n\r\ninner text\r\n" +
 	"--x\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\n--x--\r\n"
+
+// lastTag and next are the numbers of the last tag that do sent and of the
+// next.
+func lastTag(l *line) string { return strconv.Itoa(l.n) }
+func next(l *line) string    { return strconv.Itoa(l.n + 1) }

@@ -2,10 +2,6 @@ package imapd
 
 import (
 	"fmt"
-	"strings"
-	"time"
-
-	"github.com/emersion/go-imap/v2"
 
 	"gosbridge/mailstore"
 )
@@ -14,42 +10,71 @@ import (
 type query struct {
 	match  criterion
 	fields mailstore.Fields
-	modseq bool // a MODSEQ key was used
 }
 
-// search answers SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 7162 §3.1.5).
+// search answers SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 7162 §3.1.5),
+// with RETURN too (RFC 4731, RFC 5182).
 func (s *session) search(c *call) (answer, error) {
 	p := &searchParser{s: s}
 	s.r.SP()
 	keys := p.readSearch()
 	s.r.EOL()
 	if err := s.r.Err(); err != nil {
+		s.unsave(p.returns, err)
 		return answer{}, err
 	}
 	if p.modseq {
 		s.useCondstore()
 	}
-	if err := s.prepareSearch(p); err != nil {
+	found, err := s.findMessages(p, keys)
+	if err != nil {
+		s.unsave(p.returns, err)
 		return answer{}, err
 	}
-	found, highest, err := s.runSearch(query{match: all(keys), fields: p.fields, modseq: p.modseq})
-	if err != nil {
-		return answer{}, err
+	if p.returns != nil {
+		s.writeExtended(c, p, found)
+		return ok("searched"), nil
 	}
 	s.w.Raw("* SEARCH")
-	for _, uid := range found {
-		n := uint32(uid)
-		if !c.uid {
-			n = s.view.seq(uid)
-		}
-		s.w.Raw(" ").Number(uint64(n))
+	for _, h := range found {
+		s.w.Raw(" ").Number(uint64(s.number(c, h.uid)))
 	}
 	if p.modseq && len(found) > 0 {
 		// The highest of those returned (RFC 7162 §3.1.5).
-		s.w.Raw(" (MODSEQ ").Number(uint64(highest)).Raw(")")
+		s.w.Raw(" (MODSEQ ").Number(uint64(newest(found))).Raw(")")
 	}
 	s.w.CRLF()
 	return ok("searched"), nil
+}
+
+// findMessages runs the search once read.
+func (s *session) findMessages(p *searchParser, keys []criterion) ([]hit, error) {
+	if err := s.prepareSearch(p); err != nil {
+		return nil, err
+	}
+	return s.runSearch(query{match: all(keys), fields: p.fields})
+}
+
+// number is what the client calls a message in the answer to c.
+func (s *session) number(c *call, uid mailstore.UID) uint32 {
+	if c.uid {
+		return uint32(uid)
+	}
+	return s.view.seq(uid)
+}
+
+// hit is a message that was found.
+type hit struct {
+	uid    mailstore.UID
+	modseq mailstore.ModSeq
+}
+
+// newest is the highest mod-sequence of hits, 0 when there are none.
+func newest(hits []hit) (highest mailstore.ModSeq) {
+	for _, h := range hits {
+		highest = max(highest, h.modseq)
+	}
+	return highest
 }
 
 // prepareSearch loads the vector and resolves the sequence sets of the keys.
@@ -71,15 +96,11 @@ func (s *session) prepareSearch(p *searchParser) error {
 
 // runSearch tries every message the client knows. What the row can tell is
 // decided inside the View; the few that need their body are read outside.
-func (s *session) runSearch(q query) (found []mailstore.UID, highest mailstore.ModSeq, err error) {
+func (s *session) runSearch(q query) (found []hit, err error) {
 	if len(s.view.uids) == 0 {
-		return nil, 0, nil
+		return nil, nil
 	}
 	known := s.view.set([]span{{0, len(s.view.uids)}})
-	take := func(m *mailstore.Message) {
-		found = append(found, m.UID)
-		highest = max(highest, m.ModSeq)
-	}
 	err = s.slices(known, q.fields, func(batch []*mailstore.Message) error {
 		for _, m := range batch {
 			if s.view.seq(m.UID) == 0 {
@@ -93,12 +114,12 @@ func (s *session) runSearch(q query) (found []mailstore.UID, highest mailstore.M
 				}
 			}
 			if v == yes {
-				take(m)
+				found = append(found, hit{m.UID, m.ModSeq})
 			}
 		}
 		return s.ctx.Err()
 	})
-	return found, highest, err
+	return found, err
 }
 
 // searchBody decides with the body at hand. A message whose body has gone
@@ -115,212 +136,3 @@ func (s *session) searchBody(q query, c *candidate) (verdict, error) {
 	return v, nil
 }
 
-// searchSet is a sequence set among the keys.
-type searchSet struct {
-	raw  imap.SeqSet
-	uid  bool
-	uids mailstore.UIDSet
-}
-
-// searchParser reads SEARCH keys.
-type searchParser struct {
-	s      *session
-	decode func(string) (string, bool) // from the CHARSET to UTF-8
-	fields mailstore.Fields
-	modseq bool
-	keys   int
-	sets   []*searchSet
-}
-
-// readSearch reads "[CHARSET x] key *(SP key)".
-func (p *searchParser) readSearch() []criterion {
-	r := p.s.r
-	p.decode = charsets["UTF-8"]
-	var keys []criterion
-	for first := true; first || r.Try(' '); first = false {
-		if r.Err() != nil {
-			return nil
-		}
-		if c := r.Peek(); c == '(' || c == '*' || c >= '0' && c <= '9' {
-			keys = append(keys, p.key(0))
-			continue
-		}
-		word := r.Keyword()
-		if first && word == "CHARSET" {
-			r.SP()
-			p.charset(r.Text())
-			r.SP()
-			keys = append(keys, p.key(0))
-			continue
-		}
-		keys = append(keys, p.named(word, 0))
-	}
-	return keys
-}
-
-func (p *searchParser) charset(name string) {
-	decode, known := charsets[strings.ToUpper(name)]
-	if !known {
-		p.s.r.Refuse(no(badCharset, "charset not known"))
-		return
-	}
-	p.decode = decode
-}
-
-// key reads one key.
-func (p *searchParser) key(depth int) criterion {
-	r := p.s.r
-	if r.Err() != nil {
-		return never
-	}
-	if depth > p.s.srv.cfg.SearchDepth {
-		r.Refuse(no("LIMIT", "search nests too deep"))
-		return never
-	}
-	switch c := r.Peek(); {
-	case c == '(':
-		var keys []criterion
-		r.List(func() { keys = append(keys, p.key(depth+1)) })
-		if len(keys) == 0 {
-			r.Fail("search key")
-		}
-		return all(keys)
-	case c == '*' || c >= '0' && c <= '9':
-		p.count()
-		return p.set(false)
-	}
-	return p.named(r.Keyword(), depth)
-}
-
-func (p *searchParser) count() {
-	if p.keys++; p.keys > p.s.srv.cfg.SearchKeys {
-		p.s.r.Refuse(no("LIMIT", "too many search keys"))
-	}
-}
-
-// flagKeys are the keys that ask for a flag, and for its absence.
-var flagKeys = map[string]struct {
-	flag mailstore.Flags
-	want bool
-}{
-	"ANSWERED": {mailstore.Answered, true}, "UNANSWERED": {mailstore.Answered, false},
-	"DELETED": {mailstore.Deleted, true}, "UNDELETED": {mailstore.Deleted, false},
-	"DRAFT": {mailstore.Draft, true}, "UNDRAFT": {mailstore.Draft, false},
-	"FLAGGED": {mailstore.Flagged, true}, "UNFLAGGED": {mailstore.Flagged, false},
-	"SEEN": {mailstore.Seen, true}, "UNSEEN": {mailstore.Seen, false},
-}
-
-// named reads the key of that name.
-func (p *searchParser) named(word string, depth int) criterion {
-	r := p.s.r
-	p.count()
-	if f, is := flagKeys[word]; is {
-		return func(c *candidate) verdict { return verdictOf(c.m.Flags&f.flag != 0 == f.want) }
-	}
-	switch word {
-	case "ALL", "OLD": // \Recent is not kept: all is old
-		return func(*candidate) verdict { return yes }
-	case "NEW", "RECENT":
-		return never
-	case "NOT":
-		r.SP()
-		return negate(p.key(depth + 1))
-	case "OR":
-		r.SP()
-		a := p.key(depth + 1)
-		r.SP()
-		return either(a, p.key(depth+1))
-	case "UID":
-		r.SP()
-		return p.set(true)
-	case "KEYWORD", "UNKEYWORD":
-		return p.keyword(word == "KEYWORD")
-	case "LARGER", "SMALLER":
-		return p.size(word == "LARGER")
-	case "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE":
-		return p.date(word)
-	case "BODY", "TEXT":
-		return p.text(word == "TEXT")
-	case "BCC", "CC", "FROM", "SUBJECT", "TO":
-		return p.header(word)
-	case "HEADER":
-		r.SP()
-		return p.header(r.Text())
-	case "MODSEQ":
-		return p.modSeq()
-	}
-	r.Fail("known search key")
-	return never
-}
-
-func (p *searchParser) set(uid bool) criterion {
-	set := &searchSet{raw: p.s.r.Set(), uid: uid}
-	p.sets = append(p.sets, set)
-	return func(c *candidate) verdict { return verdictOf(holds(set.uids, c.m.UID)) }
-}
-
-func (p *searchParser) keyword(want bool) criterion {
-	p.s.r.SP()
-	name := string(p.s.r.Flag())
-	return func(c *candidate) verdict {
-		for _, k := range c.m.Keywords {
-			if strings.EqualFold(k, name) {
-				return verdictOf(want)
-			}
-		}
-		return verdictOf(!want)
-	}
-}
-
-func (p *searchParser) size(larger bool) criterion {
-	p.s.r.SP()
-	n := int64(p.s.r.Number())
-	p.fields |= mailstore.FieldMeta
-	return func(c *candidate) verdict {
-		return verdictOf(larger && c.m.Size > n || !larger && c.m.Size < n)
-	}
-}
-
-// date compares days, without time and zone (RFC 3501 §6.4.4).
-func (p *searchParser) date(word string) criterion {
-	p.s.r.SP()
-	day := p.s.r.Date()
-	word, sent := strings.CutPrefix(word, "SENT")
-	if sent {
-		p.fields |= mailstore.FieldSummary
-	} else {
-		p.fields |= mailstore.FieldMeta
-	}
-	return func(c *candidate) verdict {
-		at := c.m.Received
-		if sent {
-			at = c.sentAt()
-		}
-		if at.IsZero() {
-			return not
-		}
-		y, m, d := at.Date()
-		order := time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Compare(day)
-		return verdictOf(word == "ON" && order == 0 || word == "BEFORE" && order < 0 || word == "SINCE" && order >= 0)
-	}
-}
-
-// modSeq reads "MODSEQ [entry type] n" (RFC 7162 §3.1.5). All flags of a
-// message share one mod-sequence, so the entry makes no difference.
-func (p *searchParser) modSeq() criterion {
-	r := p.s.r
-	r.SP()
-	if r.Peek() == '"' {
-		if entry := r.String(); r.Err() == nil && !strings.HasPrefix(entry, "/flags/") {
-			r.Fail("entry of a flag")
-		}
-		r.SP()
-		if kind := r.Keyword(); kind != "ALL" && kind != "PRIV" && kind != "SHARED" {
-			r.Fail("all, priv or shared")
-		}
-		r.SP()
-	}
-	n := mailstore.ModSeq(r.Number64())
-	p.modseq = true
-	return func(c *candidate) verdict { return verdictOf(c.m.ModSeq >= n) }
-}

@@ -28,6 +28,9 @@ type view struct {
 	// gone are announced messages that vanished, ascending. They keep their
 	// sequence numbers until an EXPUNGE may be sent (RFC 3501 §7.4.1).
 	gone []mailstore.UID
+	// saved is the result that "$" stands for (RFC 5182). What of it vanished
+	// falls out when it is resolved.
+	saved mailstore.UIDSet
 	// own is what this session's Updates changed since the last poll: it was
 	// answered where it happened.
 	own []ownChange
@@ -94,9 +97,15 @@ func (v *view) seq(uid mailstore.UID) uint32 {
 }
 
 // resolve turns a sequence set, as the client sent it, into spans: ascending
-// and apart. Sequence numbers that do not exist are errBadNumber; UIDs that do
+// and apart. An empty set is "$": the saved result. Sequence numbers that do not exist are errBadNumber; UIDs that do
 // not exist are passed over (RFC 3501 §6.4.8). The vector must be loaded.
 func (v *view) resolve(set imap.SeqSet, uid bool) ([]span, error) {
+	if len(set) == 0 {
+		set, uid = make(imap.SeqSet, len(v.saved)), true
+		for i, r := range v.saved {
+			set[i] = imap.SeqRange{Start: uint32(r.Start), Stop: uint32(r.Stop)}
+		}
+	}
 	spans := make([]span, 0, len(set))
 	for _, r := range set {
 		sp, err := v.resolveRange(r, uid)

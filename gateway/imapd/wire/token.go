@@ -127,8 +127,12 @@ func (r *Reader) Number64() uint64 {
 }
 
 // Set takes a sequence set, of sequence numbers or of UIDs. 0 stands for "*".
-// The ranges are as sent: unsorted, overlapping, in any direction.
+// The ranges are as sent: unsorted, overlapping, in any direction. "$", the
+// saved result of a search (RFC 5182 §2.5), is an empty set.
 func (r *Reader) Set() imap.SeqSet {
+	if r.Try('$') {
+		return imap.SeqSet{}
+	}
 	var set imap.SeqSet
 	for r.err == nil {
 		if len(set) >= r.limits.Ranges {
