@@ -349,3 +349,5 @@ const multiMail = "From: a@a.example\r\nTo: b@b.example\r\nSubject: parts\r\nMIM
 // next.
 func lastTag(l *line) string { return strconv.Itoa(l.n) }
 func next(l *line) string    { return strconv.Itoa(l.n + 1) }
+
+func decimal(n int) string { return strconv.Itoa(n) }

@@ -18,18 +18,23 @@ var announcedRoles = map[mailstore.Role]imap.Flag{
 	mailstore.RoleTrash:   "\\Trash",
 }
 
-// list answers LIST (RFC 3501 §6.3.8, RFC 6154 §2, RFC 3348) and LSUB
-// (§6.3.9).
+// list answers LIST (RFC 3501 §6.3.8, RFC 5258, RFC 6154 §2, RFC 3348) and
+// LSUB (RFC 3501 §6.3.9).
 func (s *session) list(c *call) (answer, error) {
+	q := listQuery{basic: true}
 	s.r.SP()
-	reference := s.r.Mailbox()
-	s.r.SP()
-	pattern := s.r.Pattern()
+	if c.name == "LSUB" {
+		reference := s.r.Mailbox()
+		s.r.SP()
+		q.patterns = []pattern{newPattern(reference + s.r.Pattern())}
+	} else {
+		s.readList(&q)
+	}
 	s.r.EOL()
 	if err := s.r.Err(); err != nil {
 		return answer{}, err
 	}
-	if pattern == "" && c.name == "LIST" {
+	if q.root {
 		// What the delimiter is (RFC 3501 §6.3.8).
 		s.w.Raw(`* LIST (\Noselect) "/" ""`).CRLF()
 		return ok("listed"), nil
@@ -43,40 +48,12 @@ func (s *session) list(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	match := newPattern(reference + pattern)
 	if c.name == "LSUB" {
-		s.writeSubscribed(boxes, match)
+		s.writeSubscribed(boxes, q.patterns[0])
 	} else {
-		s.writeList(boxes, match)
+		s.writeList(boxes, &q)
 	}
 	return ok("listed"), nil
-}
-
-func (s *session) writeList(boxes []mailstore.Mailbox, match pattern) {
-	parents := make(map[string]bool)
-	for _, box := range boxes {
-		for _, p := range ancestors(box.Name) {
-			parents[p] = true
-		}
-	}
-	for _, box := range boxes {
-		if !match.matches(box.Name) {
-			continue
-		}
-		var attrs []imap.Flag
-		if box.NoSelect {
-			attrs = append(attrs, "\\Noselect")
-		}
-		if parents[box.Name] {
-			attrs = append(attrs, "\\HasChildren")
-		} else {
-			attrs = append(attrs, "\\HasNoChildren")
-		}
-		if role, known := announcedRoles[box.Role]; known {
-			attrs = append(attrs, role)
-		}
-		s.w.Raw("* LIST ").Flags(attrs).Raw(` "/" `).Mailbox(box.Name).CRLF()
-	}
 }
 
 // writeSubscribed answers LSUB. Where the pattern ends in "%" and matches only

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/emersion/go-imap/v2"
 	"golang.org/x/text/unicode/norm"
 
 	"gosbridge/mailstore"
@@ -50,7 +51,11 @@ func normalName(name string) (string, error) {
 // boxName reads the only argument of a command that changes a mailbox.
 func (s *session) boxName() (string, error) {
 	s.r.SP()
-	name := s.r.Mailbox()
+	return s.lastName(s.r.Mailbox())
+}
+
+// lastName wants the command to end behind the name, and gives that its form.
+func (s *session) lastName(name string) (string, error) {
 	s.r.EOL()
 	if err := s.r.Err(); err != nil {
 		return "", err
@@ -61,17 +66,88 @@ func (s *session) boxName() (string, error) {
 	return normalName(name)
 }
 
-// create answers CREATE (RFC 3501 §6.3.3).
+// create answers CREATE (RFC 3501 §6.3.3), with USE too (RFC 6154 §3). An
+// account has one mailbox for each special use.
 func (s *session) create(*call) (answer, error) {
-	name, err := s.boxName()
+	s.r.SP()
+	name := s.r.Mailbox()
+	var uses []imap.Flag
+	if s.r.Try(' ') {
+		uses = s.readUses()
+	}
+	name, err := s.lastName(name)
+	if err != nil {
+		return answer{}, err
+	}
+	role, err := roleOf(uses)
 	if err != nil {
 		return answer{}, err
 	}
 	err = s.change(func(tx mailstore.UpdateTx) error {
-		_, err := tx.CreateMailbox(name, "")
+		if role != "" {
+			if err := roleFree(tx, name, role); err != nil {
+				return err
+			}
+		}
+		_, err := tx.CreateMailbox(name, role)
 		return try("create mailbox", err)
 	})
 	return ok("created"), err
+}
+
+// readUses reads the parameters of CREATE: "(USE (\Sent))".
+func (s *session) readUses() []imap.Flag {
+	var uses []imap.Flag
+	given := false
+	s.r.List(func() {
+		if s.r.Keyword() != "USE" || given {
+			s.r.Fail("USE, once")
+			return
+		}
+		given = true
+		s.r.SP()
+		s.r.List(func() { uses = append(uses, s.r.Flag()) })
+	})
+	if !given {
+		s.r.Fail("USE")
+	}
+	return uses
+}
+
+var errUse = no("USEATTR", "a mailbox has one special use at most, of those that LIST shows")
+
+// roleOf is the role that a special use asks for, "" for none.
+func roleOf(uses []imap.Flag) (mailstore.Role, error) {
+	if len(uses) == 0 {
+		return "", nil
+	}
+	if len(uses) > 1 {
+		return "", errUse
+	}
+	for role, use := range announcedRoles {
+		if strings.EqualFold(string(use), string(uses[0])) {
+			return role, nil
+		}
+	}
+	return "", errUse
+}
+
+// roleFree refuses a special use that another mailbox has; that the name is
+// taken is CreateMailbox's to say.
+func roleFree(tx mailstore.Tx, name string, role mailstore.Role) error {
+	box, err := tx.MailboxByRole(role)
+	switch {
+	case errors.Is(err, mailstore.ErrNoMailbox):
+		return nil
+	case err != nil:
+		return try("create mailbox", err)
+	case box.Name == name:
+		return nil
+	}
+	if taken, err := tx.MailboxByName(name); err == nil && !taken.NoSelect {
+		return nil
+	}
+	return no("USEATTR", "another mailbox has this special use")
 }
 
 // deleteBox answers DELETE (RFC 3501 §6.3.4). A mailbox with children stays

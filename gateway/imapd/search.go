@@ -135,4 +135,3 @@ func (s *session) searchBody(q query, c *candidate) (verdict, error) {
 	}
 	return v, nil
 }
-

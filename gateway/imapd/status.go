@@ -7,30 +7,18 @@ import (
 )
 
 // statusItems are what STATUS can tell (RFC 3501 §6.3.10; HIGHESTMODSEQ: RFC
-// 7162 §3.1.7; APPENDLIMIT: RFC 7889 §4).
-var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "APPENDLIMIT"}
+// 7162 §3.1.7; APPENDLIMIT: RFC 7889 §4; SIZE: RFC 8438).
+var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "APPENDLIMIT", "SIZE"}
 
 // status answers STATUS from the mailbox record.
 func (s *session) status(*call) (answer, error) {
 	s.r.SP()
 	name := s.r.Mailbox()
 	s.r.SP()
-	var items []string
-	s.r.List(func() {
-		item := s.r.Keyword()
-		if s.r.Err() == nil && !slices.Contains(statusItems, item) {
-			s.r.Fail("known status item")
-		}
-		if !slices.Contains(items, item) {
-			items = append(items, item)
-		}
-	})
+	items := s.readStatusItems()
 	s.r.EOL()
 	if err := s.r.Err(); err != nil {
 		return answer{}, err
-	}
-	if len(items) == 0 {
-		return answer{}, bad("no status item")
 	}
 	var box mailstore.Mailbox
 	err := s.see(func(tx mailstore.Tx) error {
@@ -41,6 +29,30 @@ func (s *session) status(*call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	s.writeStatus(box, items)
+	s.enableByStatus(items)
+	return ok("counted"), nil
+}
+
+// readStatusItems reads the items of STATUS, each to be told once.
+func (s *session) readStatusItems() []string {
+	var items []string
+	s.r.List(func() {
+		item := s.r.Keyword()
+		if s.r.Err() == nil && !slices.Contains(statusItems, item) {
+			s.r.Fail("known status item")
+		}
+		if !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	})
+	if len(items) == 0 {
+		s.r.Fail("status item")
+	}
+	return items
+}
+
+func (s *session) writeStatus(box mailstore.Mailbox, items []string) {
 	s.w.Raw("* STATUS ").Mailbox(box.Name).Raw(" (")
 	for i, item := range items {
 		if i > 0 {
@@ -49,10 +61,14 @@ func (s *session) status(*call) (answer, error) {
 		s.w.Raw(item).Raw(" ").Number(s.statusValue(box, item))
 	}
 	s.w.Raw(")").CRLF()
+}
+
+// enableByStatus: HIGHESTMODSEQ makes STATUS a CONDSTORE-enabling command
+// (RFC 7162 §3.1).
+func (s *session) enableByStatus(items []string) {
 	if slices.Contains(items, "HIGHESTMODSEQ") {
-		s.useCondstore() // RFC 7162 §3.1: a CONDSTORE-enabling command
+		s.useCondstore()
 	}
-	return ok("counted"), nil
 }
 
 func (s *session) statusValue(box mailstore.Mailbox, item string) uint64 {
@@ -67,6 +83,8 @@ func (s *session) statusValue(box mailstore.Mailbox, item string) uint64 {
 		return uint64(box.Unseen)
 	case "HIGHESTMODSEQ":
 		return uint64(box.HighestMod)
+	case "SIZE":
+		return uint64(box.Octets)
 	case "APPENDLIMIT":
 		return uint64(s.srv.cfg.AppendOctets)
 	}
