@@ -75,8 +75,6 @@ func (s *session) admit(name string, lit wire.Literal) (release func(), err erro
 		return nil, no("TOOBIG", "message exceeds APPENDLIMIT") // RFC 7889 §3
 	case lit.Size == 0:
 		return nil, no("CANNOT", "message is empty")
-	case !lit.Sync && lit.Size > wire.NonSyncLimit:
-		return nil, bad("LITERAL- allows 4096 octets without waiting") // RFC 7888 §5
 	}
 	err = s.see(func(tx mailstore.Tx) error {
 		_, err := s.findBox(tx, name)

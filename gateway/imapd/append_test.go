@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -78,11 +79,14 @@ func TestNonSyncLiteralNeverCommands(t *testing.T) {
 		}
 	}
 	l.want(`LIST "" Trash`, "OK", `* LIST (\HasNoChildren \Trash) "/" "Trash"`)
-	// Larger than LITERAL- allows, and dropped all the same.
-	large := strings.Repeat("x DELETE Trash\r\n", 1000)
-	l.send(fmt.Sprintf("b APPEND INBOX {%d+}\r\n%s\r\n", len(large), large))
-	if got := l.read(); !strings.HasPrefix(got, "b BAD") {
-		t.Errorf("got %q", got)
+	// Large ones are dropped all the same, as long as all together are no more
+	// than the largest message.
+	large := strings.Repeat("x DELETE Trash\r\n", 10_000)
+	for cmd, want := range map[string]string{"APPEND nowhere": "b NO [TRYCREATE]", "SELECT": "b NO [TOOBIG]", "BOGUS": "b BAD", "SEARCH TEXT": "b BAD"} {
+		l.send(fmt.Sprintf("b %s {%d+}\r\n%s {%[2]d+}\r\n%[3]s\r\n", cmd, len(large), large))
+		if got := l.read(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q", cmd, got)
+		}
 	}
 	l.want("STATUS INBOX (MESSAGES)", "OK", `* STATUS "INBOX" (MESSAGES 0)`)
 	// Too large to be worth reading: the connection ends.
@@ -94,12 +98,39 @@ func TestNonSyncLiteralNeverCommands(t *testing.T) {
 	w.login("u").want(`LIST "" Trash`, "OK", `* LIST (\HasNoChildren \Trash) "/" "Trash"`)
 }
 
-// LITERAL-: up to 4096 octets may come without waiting.
+// What is dropped of one command is bounded, however many literals it comes
+// in; and a stranger's far sooner.
+func TestNonSyncLiteralsBounded(t *testing.T) {
+	w := newWorld(t, setup{config: func(c *Config) { c.AppendOctets = 2 << 20 }})
+	l := w.login("u")
+	chunk := strings.Repeat("x DELETE Trash\r\n", 1<<16) // 1 MiB
+	part := fmt.Sprintf(" {%d+}\r\n%s", len(chunk), chunk)
+	go io.WriteString(l.conn, "a BOGUS"+strings.Repeat(part, 5)) // may be cut off
+	l.closed("a BAD", "* BYE [TOOBIG]")
+	l = w.dial()
+	go io.WriteString(l.conn, fmt.Sprintf("a LOGIN u {%d+}\r\n%s\r\n", 9<<10, chunk[:9<<10]))
+	l.closed("a NO [TOOBIG]", "* BYE [TOOBIG]")
+	l = w.dial()
+	l.send(fmt.Sprintf("a APPEND INBOX {%d+}\r\n%s\r\n", 4<<10, chunk[:4<<10]))
+	if got := l.read(); !strings.HasPrefix(got, "a BAD") {
+		t.Errorf("before the login: %q", got)
+	}
+	w.login("u").want(`LIST "" Trash`, "OK", `* LIST (\HasNoChildren \Trash) "/" "Trash"`)
+}
+
+// LITERAL+ (RFC 7888): literals of any size may come without waiting.
 func TestNonSyncLiteral(t *testing.T) {
 	w := newWorld(t, setup{})
 	l := w.login("u")
 	l.send(fmt.Sprintf("a APPEND INBOX {%d+}\r\n%s\r\nb STATUS {5+}\r\nINBOX (MESSAGES)\r\n", len(plainMail), plainMail))
 	for _, want := range []string{"a OK [APPENDUID", `* STATUS "INBOX" (MESSAGES 1)`, "b OK"} {
+		if got := l.read(); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	large := plainMail + strings.Repeat("x DELETE Trash\r\n", 50_000)
+	l.send(fmt.Sprintf("c APPEND INBOX {%d+}\r\n%s\r\nd STATUS INBOX (SIZE)\r\n", len(large), large))
+	for _, want := range []string{"c OK [APPENDUID", `* STATUS "INBOX" (SIZE ` + decimal(len(large)+len(plainMail)) + `)`, "d OK"} {
 		if got := l.read(); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -14,7 +14,8 @@ import (
 func TestImapclient(t *testing.T) {
 	w := newWorld(t, setup{mode: Mode{TLS: StartTLS}, tls: certificate(t)})
 	c := connect(t, w, nil)
-	for _, capability := range []imap.Cap{imap.CapIMAP4rev1, imap.CapUIDPlus, imap.CapMove, imap.CapIdle, imap.CapSpecialUse, imap.CapCondStore, imap.CapLiteralMinus} {
+	for _, capability := range []imap.Cap{imap.CapIMAP4rev1, imap.CapUIDPlus, imap.CapMove, imap.CapIdle, imap.CapSpecialUse, imap.CapCondStore, imap.CapLiteralPlus, imap.CapESearch, imap.CapSearchRes,
+		imap.CapListExtended, imap.CapListStatus, imap.CapStatusSize, imap.CapCreateSpecialUse} {
 		if !c.Caps().Has(capability) {
 			t.Errorf("no %s", capability)
 		}

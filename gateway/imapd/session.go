@@ -91,7 +91,9 @@ func (s *Server) newSession(work context.Context, conn net.Conn, mode Mode, conf
 // limits are tighter before the login: nothing long has a place there.
 func (s *session) limits() wire.Limits {
 	cfg := &s.srv.cfg
-	l := wire.Limits{Command: cfg.CommandOctets, Literal: cfg.LiteralOctets, Ranges: cfg.SequenceElements, Discard: 1 << 20}
+	l := wire.Limits{Command: cfg.CommandOctets, Literal: cfg.LiteralOctets, Ranges: cfg.SequenceElements}
+	// A message that is refused may be on its way already (RFC 7888 §4).
+	l.Discard = max(cfg.AppendOctets, 1<<20)
 	if s.who == nil {
 		l.Command = min(l.Command, 8<<10)
 		l.Literal = min(l.Literal, 1<<10)

@@ -107,11 +107,7 @@ func (r *Reader) literal() string {
 	if r.err != nil {
 		return ""
 	}
-	switch {
-	case lit.Size > r.limits.Literal, lit.Size > int64(r.limits.Command-r.used):
-		r.fail(ErrTooBig)
-		return ""
-	case !lit.Sync && lit.Size > NonSyncLimit:
+	if lit.Size > r.limits.Literal || lit.Size > int64(r.limits.Command-r.used) {
 		r.fail(ErrTooBig)
 		return ""
 	}
@@ -165,10 +161,11 @@ func (r *Reader) Skip() error {
 
 // discard drops the octets of a literal and reads the line that follows.
 func (r *Reader) discard(l *io.LimitedReader) error {
-	if l.N > r.limits.Discard {
+	if l.N > r.limits.Discard-r.dropped {
 		r.fatal(ErrOverlong)
 		return ErrOverlong
 	}
+	r.dropped += l.N
 	_, err := io.Copy(io.Discard, l)
 	if err == nil && l.N > 0 {
 		err = io.ErrUnexpectedEOF

@@ -20,13 +20,9 @@ import (
 type Limits struct {
 	Command int   // octets of a command, its literals in memory included
 	Literal int64 // octets of one literal in memory
-	Discard int64 // octets of a refused literal that are read and dropped; more ends the connection
+	Discard int64 // octets of a refused command's literals that are read and dropped; more ends the connection
 	Ranges  int   // elements of one sequence set
 }
-
-// NonSyncLimit is the largest literal that a client may send without waiting
-// (LITERAL-, RFC 7888 §5).
-const NonSyncLimit = 4096
 
 // readBuffer is what a connection keeps while it waits.
 const readBuffer = 4096
@@ -59,8 +55,9 @@ type Reader struct {
 
 	line    []byte // of the command, without line end; gone with the next line
 	pos     int
-	used    int  // octets of the command so far
-	end     bool // what line ends with was dealt with: no literal is pending
+	used    int   // octets of the command so far
+	dropped int64 // octets of its literals that were read for nothing
+	end     bool  // what line ends with was dealt with: no literal is pending
 	message *io.LimitedReader
 	err     error // of the command
 	broken  error // of the connection
@@ -105,7 +102,7 @@ func (r *Reader) Wait() error {
 // Next reads the first line of a command. The error is of the connection, or
 // ErrOverlong.
 func (r *Reader) Next() error {
-	r.used, r.err, r.message = 0, nil, nil
+	r.used, r.dropped, r.err, r.message = 0, 0, nil, nil
 	return r.readLine()
 }
 
