@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"gosbridge/gateway/imapd/wire"
@@ -15,11 +14,45 @@ import (
 	"gosbridge/mailstore/body"
 )
 
-// appendMessage answers APPEND (RFC 3501 §6.3.11, RFC 4315 §3). Whatever can
-// be refused is refused before the client is asked for the message.
-func (s *session) appendMessage(*call) (answer, error) {
+// What one APPEND may hold until it is committed.
+const (
+	maxAppendMessages = mailstore.MaxMessagesPerUpdate
+	maxAppendHeld     = 16 << 20 // octets of small bodies and summaries, in memory
+)
+
+// appendCommand is one APPEND on its way: with MULTIAPPEND (RFC 3502) more
+// than one message.
+type appendCommand struct {
+	call     *call
+	name     string
+	messages []mailstore.NewMessage
+	held     int // octets in memory
+	releases []func()
+
+	box  mailstore.Mailbox
+	uids []mailstore.UID
+	err  error
+}
+
+// readAppend reads an APPEND with its messages, which go to the body store as
+// they come (RFC 3501 §6.3.11, RFC 3502 §6.3.11). Whatever can be refused is
+// refused before the client is asked for the message.
+func (s *session) readAppend(c *call) *appendCommand {
+	a := &appendCommand{call: c}
 	s.r.SP()
-	name := s.r.Mailbox()
+	a.name = s.r.Mailbox()
+	for first := true; first || s.r.Peek() == ' '; first = false {
+		if a.err = s.readMessage(a); a.err != nil {
+			return a
+		}
+	}
+	s.r.EOL()
+	a.err = s.r.Err()
+	return a
+}
+
+// readMessage reads "[flags] [date] literal" and takes the message in.
+func (s *session) readMessage(a *appendCommand) error {
 	s.r.SP()
 	var args flagArgs
 	if s.r.Peek() == '(' {
@@ -33,30 +66,21 @@ func (s *session) appendMessage(*call) (answer, error) {
 	}
 	lit := s.r.Literal()
 	if err := s.r.Err(); err != nil {
-		return answer{}, err
+		return err
 	}
-	release, err := s.admit(name, lit)
-	if err != nil {
-		return answer{}, err
+	if err := s.admit(a, lit); err != nil {
+		return err
 	}
-	defer release()
 	src, err := s.r.Message(lit)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	ref, summary, err := s.takeIn(src, lit.Size)
 	if err != nil {
-		return answer{}, try("append", err)
+		return try("append", err)
 	}
-	if err = s.r.Continue(); err == nil {
-		s.r.EOL()
-		err = s.r.Err()
-	}
-	if err != nil {
-		s.discard(ref)
-		return answer{}, err
-	}
-	return s.commitAppend(name, mailstore.NewMessage{
+	a.held += len(ref.Inline) + len(summary)
+	a.messages = append(a.messages, mailstore.NewMessage{
 		EmailID:  mailstore.NewID(),
 		Received: received,
 		Flags:    args.flags,
@@ -64,27 +88,36 @@ func (s *session) appendMessage(*call) (answer, error) {
 		Summary:  summary,
 		Content:  mailstore.Content{Body: ref, Length: lit.Size},
 	})
+	return s.r.Continue()
 }
 
-// admit decides whether the message may come, before it does.
-func (s *session) admit(name string, lit wire.Literal) (release func(), err error) {
+// admit decides whether the next message of a command may come, before it
+// does, and sets its octets aside.
+func (s *session) admit(a *appendCommand, lit wire.Literal) error {
 	switch {
 	case s.archive():
-		return nil, errNoPermission
+		return errNoPermission
 	case lit.Size > s.srv.cfg.AppendOctets:
-		return nil, no("TOOBIG", "message exceeds APPENDLIMIT") // RFC 7889 §3
+		return no("TOOBIG", "message exceeds APPENDLIMIT") // RFC 7889 §3
 	case lit.Size == 0:
-		return nil, no("CANNOT", "message is empty")
+		// So a client gives up a MULTIAPPEND, too (RFC 3502 §6.3.11).
+		return no("CANNOT", "message is empty")
+	case len(a.messages) >= maxAppendMessages, a.held > maxAppendHeld:
+		return no("LIMIT", "too much in one APPEND")
 	}
-	err = s.see(func(tx mailstore.Tx) error {
-		_, err := s.findBox(tx, name)
+	err := s.see(func(tx mailstore.Tx) error {
+		_, err := s.findBox(tx, a.name)
 		return orCreate(err)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	release, err = s.srv.store.Reserve(s.ctx, s.account(), lit.Size)
-	return release, try("reserve quota", err)
+	release, err := s.srv.store.Reserve(s.ctx, s.account(), lit.Size)
+	if err != nil {
+		return try("reserve quota", err)
+	}
+	a.releases = append(a.releases, release)
+	return nil
 }
 
 // orCreate says that a mailbox could be created first (RFC 3501 §7.1).
@@ -140,28 +173,4 @@ func (s *session) discard(ref body.Ref) {
 	if err := s.srv.store.Bodies().Discard(ctx, ref); err != nil {
 		s.log.Warn("imap body not discarded", "err", err)
 	}
-}
-
-// commitAppend adds the message in one Update.
-func (s *session) commitAppend(name string, m mailstore.NewMessage) (answer, error) {
-	var box mailstore.Mailbox
-	var added mailstore.Appended
-	err := s.change(func(tx mailstore.UpdateTx) error {
-		var err error
-		if box, err = s.findBox(tx, name); err != nil {
-			return orCreate(err)
-		}
-		if added, err = tx.Append(box.ID, m); err != nil {
-			return try("append", err)
-		}
-		return try("letters on append", s.srv.room.OnArrive(tx, *s.who, box, uidSet([]mailstore.UID{added.UID})))
-	})
-	if err != nil {
-		if !errors.Is(err, mailstore.ErrMaybeCommitted) {
-			s.discard(m.Content.Body)
-		}
-		return answer{}, err
-	}
-	code := "APPENDUID " + strconv.FormatUint(uint64(box.UIDValidity), 10) + " " + strconv.FormatUint(uint64(added.UID), 10)
-	return okCode(code, "appended"), nil
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ type Literal struct {
 // literalAt reads the announcement that ends the line from pos on.
 func literalAt(line []byte, pos int) (Literal, bool) {
 	n := len(line)
-	if n-pos < 3 || line[pos] != '{' || line[n-1] != '}' {
+	if pos < 0 || n-pos < 3 || line[pos] != '{' || line[n-1] != '}' {
 		return Literal{}, false
 	}
 	digits := line[pos+1 : n-1]
@@ -65,6 +66,31 @@ func (r *Reader) Literal() Literal {
 	}
 	r.pos = len(r.line)
 	return lit
+}
+
+// AheadLiteral reports whether a command of that name was read ahead as a
+// whole, the literal at the end of its first line included. What follows the
+// literal must be the end of the command.
+func (r *Reader) AheadLiteral(name string) bool {
+	line := r.Ahead()
+	_, rest, tagged := bytes.Cut(line, []byte(" "))
+	if n := len(name); !tagged || len(rest) <= n || rest[n] != ' ' || !bytes.EqualFold(rest[:n], []byte(name)) {
+		return false
+	}
+	lit, ok := literalAt(line, bytes.LastIndexByte(line, '{'))
+	if !ok || lit.Sync {
+		return false
+	}
+	buf, err := r.br.Peek(r.br.Buffered())
+	if err != nil {
+		return false
+	}
+	buf = buf[bytes.IndexByte(buf, '\n')+1:]
+	if int64(len(buf)) <= lit.Size {
+		return false
+	}
+	buf = buf[lit.Size:]
+	return bytes.HasPrefix(buf, []byte("\r\n")) || buf[0] == '\n'
 }
 
 // Message accepts the literal just taken and streams it. After the last octet
