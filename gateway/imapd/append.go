@@ -64,6 +64,7 @@ func (s *session) readMessage(a *appendCommand) error {
 		received = s.r.DateTime()
 		s.r.SP()
 	}
+	s.r.Try('~') // a literal8 (RFC 3516 §4.4): any literal may hold any octet here
 	lit := s.r.Literal()
 	if err := s.r.Err(); err != nil {
 		return err

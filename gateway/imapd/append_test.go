@@ -55,7 +55,9 @@ func TestAppendRefusedBeforeLiteral(t *testing.T) {
 		`APPEND INBOX (\Recent) {10}`:                    "BAD",
 		`APPEND INBOX "32-Mar-2026 00:00:00 +0000" {10}`: "BAD",
 		"APPEND INBOX":                                   "BAD",
-		"APPEND INBOX ~{10}":                             "BAD",
+		"APPEND INBOX ~{0}":                              "NO [CANNOT]",
+		"APPEND INBOX ~x{10}":                            "BAD",
+		"APPEND nowhere ~{10}":                           "NO [TRYCREATE]",
 	} {
 		l.want(cmd, want)
 	}

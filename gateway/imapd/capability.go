@@ -8,7 +8,7 @@ import (
 // extensions is what works once logged in, and so what is announced. The
 // list is the same for everybody.
 const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT " +
-	"SPECIAL-USE CREATE-SPECIAL-USE CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE MULTIAPPEND CONDSTORE ESEARCH SEARCHRES APPENDLIMIT="
+	"SPECIAL-USE CREATE-SPECIAL-USE CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE MULTIAPPEND BINARY CONDSTORE ESEARCH SEARCHRES APPENDLIMIT="
 
 // capabilities is the list for the session as it stands.
 func (s *session) capabilities() string {

@@ -90,7 +90,7 @@ func TestFetchEdges(t *testing.T) {
 	}
 	for _, item := range []string{
 		"", "()", "NOTHING", "BODY[", "BODY[]<1>", "BODY[]<1.0>", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[HEADER.FIELDS]",
-		"BODY[HEADER.FIELDS ()]", "BODY[TEXT.1]", "(ALL FLAGS)", "BODY[]<a.b>", "BODY[]<1.99999999999>", "BINARY[1]",
+		"BODY[HEADER.FIELDS ()]", "BODY[TEXT.1]", "(ALL FLAGS)", "BODY[]<a.b>", "BODY[]<1.99999999999>", "BOGUS[1]",
 	} {
 		l.want("FETCH 1 "+item, "BAD")
 	}

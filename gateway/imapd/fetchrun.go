@@ -66,6 +66,7 @@ func intersect(a, b mailstore.UIDSet) mailstore.UIDSet {
 // runFetch writes the responses, slice by slice, and counts them. \Seen is set
 // behind each slice: a message counts as read once it was sent.
 func (s *session) runFetch(set mailstore.UIDSet, p *plan) (served int, err error) {
+	var unknown error
 	err = s.slices(set, p.fields, func(batch []*mailstore.Message) error {
 		var unseen []mailstore.UID
 		for _, m := range batch {
@@ -77,6 +78,10 @@ func (s *session) runFetch(set mailstore.UIDSet, p *plan) (served int, err error
 				continue // came after the client was last told
 			}
 			sent, err := s.writeMessage(seq, m, p)
+			if errors.Is(err, errUnknownCTE) {
+				unknown = errUnknownCTE // said at the end: the others are served
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -90,6 +95,9 @@ func (s *session) runFetch(set mailstore.UIDSet, p *plan) (served int, err error
 		}
 		return s.markSeen(unseen)
 	})
+	if err == nil {
+		err = unknown
+	}
 	return served, err
 }
 

@@ -21,7 +21,7 @@ func parserSession(text string) *session {
 // FuzzFetchItems: whatever is read has a bounded number of items, each with a
 // label that a client can read again.
 func FuzzFetchItems(f *testing.F) {
-	for _, s := range []string{"ALL", "(FLAGS UID)", "BODY[1.2.HEADER.FIELDS (a \"b c\")]<0.5>", "(BODY.PEEK[]<1.2> RFC822.TEXT MODSEQ)", "BODY[1.MIME]"} {
+	for _, s := range []string{"ALL", "(FLAGS UID)", "BODY[1.2.HEADER.FIELDS (a \"b c\")]<0.5>", "(BODY.PEEK[]<1.2> RFC822.TEXT MODSEQ)", "BODY[1.MIME]", "(BINARY.PEEK[1.2]<0.5> BINARY.SIZE[] BINARY[1])"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

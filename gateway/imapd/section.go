@@ -24,9 +24,10 @@ const (
 	mimeHeader
 )
 
-// section is BODY[...]<...> or its RFC822 form.
+// section is BODY[...]<...>, its RFC822 form, or BINARY[...] (RFC 3516).
 type section struct {
-	label   string // as the response names it, without origin
+	label   string // as the response names it
+	prefix  string // of the label: BODY, BINARY or BINARY.SIZE
 	path    []int
 	text    sectionText
 	names   []string // of header fields
@@ -49,28 +50,36 @@ func (s *session) readSection(name string) *section {
 	case "RFC822.TEXT":
 		return &section{label: name, text: bodyText, seen: true}
 	case "BODY", "BODY.PEEK":
+	case "BINARY", "BINARY.PEEK", "BINARY.SIZE":
+		return s.readBinary(name)
 	default:
 		s.r.Fail("known fetch item")
 		return nil
 	}
-	sec := &section{seen: name == "BODY"}
+	sec := &section{prefix: "BODY", seen: name == "BODY"}
 	s.r.Byte('[')
 	if s.r.Peek() != ']' {
 		s.readSectionText(sec)
 	}
 	s.r.Byte(']')
-	if s.r.Try('<') {
-		sec.partial = true
-		sec.from = int64(s.r.Number())
-		s.r.Byte('.')
-		sec.size = int64(s.r.Number())
-		if sec.size == 0 && s.r.Err() == nil {
-			s.r.Fail("length above zero")
-		}
-		s.r.Byte('>')
-	}
+	s.readPartial(sec)
 	sec.name()
 	return sec
+}
+
+// readPartial reads "<origin.length>" where it stands.
+func (s *session) readPartial(sec *section) {
+	if !s.r.Try('<') {
+		return
+	}
+	sec.partial = true
+	sec.from = int64(s.r.Number())
+	s.r.Byte('.')
+	sec.size = int64(s.r.Number())
+	if sec.size == 0 && s.r.Err() == nil {
+		s.r.Fail("length above zero")
+	}
+	s.r.Byte('>')
 }
 
 // readSectionText reads "1.2.HEADER.FIELDS (To)" and its like. The label's
@@ -117,7 +126,7 @@ func (s *session) readSectionText(sec *section) {
 // name makes the label of the response.
 func (sec *section) name() {
 	var b strings.Builder
-	b.WriteString("BODY[")
+	b.WriteString(sec.prefix + "[")
 	sep := ""
 	for _, n := range sec.path {
 		b.WriteString(sep)
@@ -177,7 +186,8 @@ type piece struct {
 	none   bool // NIL: the message has no such part
 	data   []byte
 	stream io.ReadCloser
-	size   int64 // of the stream
+	size   int64 // of the stream; of BINARY.SIZE the answer
+	binary bool  // may hold NUL: a literal8 (RFC 3516 §4.3)
 }
 
 func closePieces(parts []piece) {
@@ -209,10 +219,18 @@ func (s *session) openSection(sec *section, m *mailstore.Message, sum *message.S
 	if sec.text == headerFields || sec.text == headerFieldsNot {
 		return s.openFields(sec, m, sum)
 	}
+	if sec.prefix != "BODY" && sec.prefix != "" {
+		return s.openBinary(sec, m, sum)
+	}
 	offset, size, found, err := sec.span(m, sum)
 	if err != nil || !found {
 		return piece{none: !found}, err
 	}
+	return s.openRange(sec, m, offset, size)
+}
+
+// openRange opens the octets that are asked for: only they are read.
+func (s *session) openRange(sec *section, m *mailstore.Message, offset, size int64) (piece, error) {
 	if sec.partial {
 		from := min(sec.from, size)
 		offset, size = offset+from, min(sec.size, size-from)
@@ -220,7 +238,6 @@ func (s *session) openSection(sec *section, m *mailstore.Message, sum *message.S
 	if size == 0 {
 		return piece{}, nil
 	}
-	// Only the range that was asked for is read.
 	stream, err := s.open(m, offset)
 	return piece{stream: stream, size: size}, err
 }
@@ -332,9 +349,14 @@ func pickFields(raw []byte, names []string, not bool) []byte {
 func (s *session) writePiece(sec *section, p *piece) error {
 	s.w.Raw(sec.label).Raw(" ")
 	switch {
+	case sec.prefix == "BINARY.SIZE":
+		s.w.Number(uint64(p.size))
 	case p.none:
 		s.w.Raw("NIL")
 	case p.stream != nil:
+		if p.binary {
+			s.w.Raw("~")
+		}
 		if err := s.w.Stream(p.stream, p.size); err != nil {
 			return &ended{err} // the client was promised octets that do not come
 		}
