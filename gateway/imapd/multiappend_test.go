@@ -217,13 +217,15 @@ func FuzzAppend(f *testing.F) {
 			all, _ := io.ReadAll(client)
 			answers <- string(all)
 		}()
-		client.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		client.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(client, "0 LOGIN u secret\r\na APPEND INBOX"+input+"\r\nz LOGOUT\r\n")
 		select {
 		case <-done:
-		case <-time.After(3 * time.Second):
-			client.Close()
+		case <-time.After(300 * time.Millisecond):
+			client.Close() // it waits for the rest of a literal, or was cut short
 			<-done
+			<-answers
+			return
 		}
 		client.Close()
 		if all := <-answers; !strings.HasPrefix(all, "* OK ") || !strings.HasSuffix(all, "\r\n") {

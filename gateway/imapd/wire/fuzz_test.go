@@ -27,7 +27,7 @@ func FuzzReader(f *testing.F) {
 }
 
 func token(r *Reader, op byte) string {
-	switch op % 14 {
+	switch op % 16 {
 	case 0:
 		return r.Tag()
 	case 1:
@@ -57,6 +57,10 @@ func token(r *Reader, op byte) string {
 		return s
 	case 13:
 		return r.Label()
+	case 14:
+		r.AheadLiteral("APPEND")
+	case 15:
+		r.Literal()
 	}
 	return ""
 }
