@@ -17,9 +17,10 @@ import (
 	"gosbridge/policy"
 )
 
-// sentForm makes the form that goes out: the submitted one without Bcc, with the
-// sender's address restored where it had a suffix, and with the organisation's signature around it where the gateway signs. The octets
-// of the body are those of the submission in every case.
+// sentForm makes the form that goes out: the submitted one without Bcc, with
+// the sender's address restored where it had a suffix, and with the
+// organisation's signature around it where the gateway signs. The octets of the
+// body are those of the submission in every case.
 func (in *Intake) sentForm(ctx context.Context, s *submission, sign certs.DetachedSigner) (mailstore.Content, error) {
 	switch {
 	case sign != nil:
