@@ -43,12 +43,20 @@ type Identity struct {
 	Session    string // id in the logs
 }
 
-// Owns reports whether the account may send under the address. An
-// internationalised domain is the same in both its forms (RFC 5890 §2.3.2.1).
+// Owns reports whether the account may send under the address.
 func (id Identity) Owns(address string) bool {
-	if id.Account.Owns(address) {
-		return true
-	}
+	_, ok := id.Own(address)
+	return ok
+}
+
+// Own gives an address of the account as the account has it. An
+// internationalised domain is the same in both its forms (RFC 5890 §2.3.2.1);
+// letters that only fold alike, as s and the long s, are not the same.
+func (id Identity) Own(address string) (string, bool) {
 	same := registry.Normalise(address)
-	return slices.ContainsFunc(id.Account.Addresses, func(own string) bool { return registry.Normalise(own) == same })
+	i := slices.IndexFunc(id.Account.Addresses, func(own string) bool { return registry.Normalise(own) == same })
+	if i < 0 {
+		return "", false
+	}
+	return id.Account.Addresses[i], true
 }

@@ -18,6 +18,7 @@ import (
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
 	"gosbridge/policy"
+	"gosbridge/policy/registry"
 )
 
 // repeatWindow is how long the same letter is answered with its old number.
@@ -32,6 +33,7 @@ type submission struct {
 	key    string // finds a repetition
 	choice choice
 	found  []policy.Violation // by the way, before the rules are asked
+	twice  []policy.Violation // recipients for whom two suffixes choose differently
 	// identity is what the suffix of the sender's address chooses.
 	identity policy.Choice
 	kind     string         // of an appeal
@@ -55,7 +57,7 @@ func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accept
 		return Accepted{}, putError(err)
 	}
 	s := &submission{env: env, book: in.book.Load(), body: ref, msg: parser.Close(), at: in.now().UTC().Truncate(time.Millisecond)}
-	s.env.Recipients, s.found = s.book.merge(env.Recipients)
+	s.env.Recipients, s.twice = s.book.merge(env.Recipients)
 	s.key = s.submissionKey()
 	answer, kept, err := in.decide(ctx, s)
 	if !kept {
@@ -86,10 +88,16 @@ func (in *Intake) discard(ctx context.Context, ref body.Ref) {
 // submissionKey is the same for the same octets in the same envelope.
 func (s *submission) submissionKey() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n", strings.ToLower(s.env.From), s.env.ID)
+	// The same octets mean another letter under another suffix, or where the
+	// login has another type for letters that name none.
+	from, choice := s.env.From, policy.Choice{}
+	if n, ok := s.book.name(s.env.From, s.env.Who.Owns); ok {
+		from, choice = n.address, n.choice
+	}
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n", registry.Normalise(from), choice, s.env.Who.Settings.Type, s.env.ID)
 	to := make([]string, len(s.env.Recipients))
 	for i, r := range s.env.Recipients {
-		to[i] = strings.ToLower(r.Address)
+		to[i] = registry.Normalise(r.Address)
 		if c := r.Choice.String(); c != "" {
 			to[i] += "+" + c
 		}

@@ -45,6 +45,9 @@ type choice struct {
 func chooseOptions(h message.Header) choice {
 	var c choice
 	c.letterType = c.one(h, headerType)
+	if c.letterType == "" && h.Has(headerType) { // a template that lost its value
+		c.found = append(c.found, policy.New(policy.OptionInvalid, headerType, ""))
+	}
 	c.letterCase = message.DecodeText(c.one(h, headerCase))
 	c.waived = c.word(h, headerRecall, "none")
 	c.repeat = c.word(h, headerRepeat, "yes")
@@ -129,6 +132,7 @@ func (in *Intake) classify(s *submission) string {
 			chosen.Kind = s.identity.Kind
 		}
 	case chosen.Type == "":
+		s.found = append(s.found, s.twice...)
 		rest := in.unnamed(s)
 		chosen = rest
 		for i, r := range s.env.Recipients {

@@ -84,7 +84,7 @@ func (s *submission) identify() {
 	}
 	add(s.env.From)
 	if n, ok := s.book.name(s.env.From, s.env.Who.Owns); ok {
-		s.env.From = n.address
+		s.env.From, _ = s.env.Who.Own(n.address)
 	}
 	s.found = append(s.found, from(s.msg.Header, add)...)
 	if len(choices) > 0 {
@@ -95,7 +95,11 @@ func (s *submission) identify() {
 	}
 }
 
-// restore makes the header that goes out: as received, but From and Sender
+// own are the fields in which a mail program names the identity that it sends
+// as. A suffix left in one would choose the type of the answer.
+var own = []string{"From", "Sender", "Reply-To", "Disposition-Notification-To", "Return-Receipt-To"}
+
+// restore makes the header that goes out: as received, but the fields of own
 // name the sender without a suffix. Under a signature of the client's own they
 // stay as they are: mail programs may compare them with what was signed.
 func (s *submission) restore() {
@@ -107,7 +111,7 @@ func (s *submission) restore() {
 		}
 	}
 	for i, f := range s.msg.Header {
-		if !f.Is("From") && !f.Is("Sender") {
+		if !slices.ContainsFunc(own, f.Is) {
 			continue
 		}
 		if raw, ok := s.book.restored(f, s.env.Who); ok {

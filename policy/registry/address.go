@@ -30,8 +30,8 @@ func Normalise(address string) string {
 	labels := strings.Split(strings.TrimSuffix(lower(domain), "."), ".")
 	for i, label := range labels {
 		if code, found := strings.CutPrefix(label, "xn--"); found {
-			if u, ok := decodePunycode(code); ok {
-				labels[i] = lower(u)
+			if u, ok := decodePunycode(code); ok && code != "" && code[len(code)-1] != '-' && lower(u) == u { // else no A-label
+				labels[i] = u
 			}
 		}
 	}

@@ -1,0 +1,69 @@
+package intake_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gosbridge/gateway/intake"
+	"gosbridge/policy"
+)
+
+// take submits octets that must be accepted.
+func take(t *testing.T, r *rig, env intake.Envelope, octets string) intake.Accepted {
+	t.Helper()
+	a, err := r.Accept(t.Context(), env, strings.NewReader(octets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// No field in which a mail program names its identity keeps the suffix: an
+// answer to it would choose a type.
+func TestSuffixStaysWithTheSender(t *testing.T) {
+	r := newRig(t)
+	own := suffixed(sender, "notify")
+	octets := mail("Reply-To: "+own, "Disposition-Notification-To: "+own, "Return-Receipt-To: <"+own+">")
+	octets = strings.Replace(octets, "<"+sender+">", "<"+own+">", 1)
+	if sent := r.sentForm(take(t, r, r.envelope(first), octets)); strings.Contains(sent, "+notify") || strings.Count(sent, sender) < 4 {
+		t.Errorf("sent form:\n%s", sent)
+	}
+}
+
+// The same octets are the same letter only where they mean the same type.
+func TestRepetitionMeansTheSameType(t *testing.T) {
+	r := newRig(t)
+	r.who.Settings.Type = "simple"
+	simple := take(t, r, r.envelope(first), mail())
+	r.who.Settings.Type = "notify"
+	if other := take(t, r, r.envelope(first), mail()); other.Repeat || other.Number == simple.Number || other.Type != "notify" {
+		t.Errorf("with another default: %+v", other)
+	}
+	env := r.envelope(first)
+	env.From = suffixed(sender, "ezp")
+	short := take(t, r, env, mail("X-A: b"))
+	env.From = suffixed(sender, "registered-ezp")
+	if long := take(t, r, env, mail("X-A: b")); !long.Repeat || long.Number != short.Number {
+		t.Errorf("another word for the type: %+v, want %+v again", long, short)
+	}
+}
+
+// What recipients' suffixes choose does not count where a higher level speaks.
+func TestHigherLevelEndsTheConflict(t *testing.T) {
+	r := newRig(t)
+	env := r.envelope(suffixed(second, "notify"), suffixed(other, "simple"))
+	if a := take(t, r, env, mail("X-Letter-Type: free")); a.Type != "free" {
+		t.Errorf("type %s", a.Type)
+	}
+}
+
+// A type that was meant and lost is not replaced by a default.
+func TestEmptyTypeIsRefused(t *testing.T) {
+	r := newRig(t)
+	_, err := r.Accept(t.Context(), r.envelope(first), strings.NewReader(mail("X-Letter-Type:")))
+	var refusal *policy.Refusal
+	if !errors.As(err, &refusal) || refusal.Worst().Code != policy.OptionInvalid {
+		t.Errorf("error %v", err)
+	}
+}
