@@ -45,9 +45,6 @@ type choice struct {
 func chooseOptions(h message.Header) choice {
 	var c choice
 	c.letterType = c.one(h, headerType)
-	if c.letterType == "" && h.Has(headerType) { // a template that lost its value
-		c.found = append(c.found, policy.New(policy.OptionInvalid, headerType, ""))
-	}
 	c.letterCase = message.DecodeText(c.one(h, headerCase))
 	c.waived = c.word(h, headerRecall, "none")
 	c.repeat = c.word(h, headerRepeat, "yes")

@@ -1,12 +1,10 @@
 package intake_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"gosbridge/gateway/intake"
-	"gosbridge/policy"
 )
 
 // take submits octets that must be accepted.
@@ -55,15 +53,5 @@ func TestHigherLevelEndsTheConflict(t *testing.T) {
 	env := r.envelope(suffixed(second, "notify"), suffixed(other, "simple"))
 	if a := take(t, r, env, mail("X-Letter-Type: free")); a.Type != "free" {
 		t.Errorf("type %s", a.Type)
-	}
-}
-
-// A type that was meant and lost is not replaced by a default.
-func TestEmptyTypeIsRefused(t *testing.T) {
-	r := newRig(t)
-	_, err := r.Accept(t.Context(), r.envelope(first), strings.NewReader(mail("X-Letter-Type:")))
-	var refusal *policy.Refusal
-	if !errors.As(err, &refusal) || refusal.Worst().Code != policy.OptionInvalid {
-		t.Errorf("error %v", err)
 	}
 }
