@@ -88,13 +88,12 @@ func (in *Intake) discard(ctx context.Context, ref body.Ref) {
 // submissionKey is the same for the same octets in the same envelope.
 func (s *submission) submissionKey() string {
 	h := sha256.New()
-	// The same octets mean another letter under another suffix, or where the
-	// login has another type for letters that name none.
+	// A suffix is part of the envelope, by what it chooses, not by its spelling.
 	from, choice := s.env.From, policy.Choice{}
 	if n, ok := s.book.name(s.env.From, s.env.Who.Owns); ok {
 		from, choice = n.address, n.choice
 	}
-	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n", registry.Normalise(from), choice, s.env.Who.Settings.Type, s.env.ID)
+	fmt.Fprintf(h, "%s\n%s\n%s\n", registry.Normalise(from), choice, s.env.ID)
 	to := make([]string, len(s.env.Recipients))
 	for i, r := range s.env.Recipients {
 		to[i] = registry.Normalise(r.Address)

@@ -118,6 +118,7 @@ func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) erro
 // first.
 func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) error {
 	at := o.now().UTC()
+	entry := journal.NewEntry(at, journal.Recalled, nil) // its salt is chosen once
 	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		rec, err := tx.Letter(it.Letter, mailstore.Recipient)
 		if errors.Is(err, mailstore.ErrNoLetter) && at.Sub(n.At) > withdrawFor {
@@ -136,7 +137,7 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 		kind := noticeTooLate
 		if in.State == Delivered {
 			kind = noticeWithdrawn
-			if err := takeOut(tx, &rec, in, at); err != nil {
+			if err := takeOut(tx, &rec, in, entry); err != nil {
 				return err
 			}
 		}
@@ -152,7 +153,7 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 }
 
 // takeOut expunges every row that shows the received letter and records it.
-func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, at time.Time) error {
+func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry journal.Entry) error {
 	account, err := tx.Account()
 	if err != nil {
 		return err
@@ -169,7 +170,7 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, at time.
 		}
 	}
 	in.State = Recalled
-	in.Steps = append(in.Steps, Step{State: Recalled, At: at})
+	in.Steps = append(in.Steps, Step{State: Recalled, At: entry.At})
 	data, err := encode(in)
 	if err != nil {
 		return err
@@ -178,20 +179,21 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, at time.
 	if err := tx.PutLetter(*rec); err != nil {
 		return err
 	}
-	_, err = journal.Append(tx, journal.NewEntry(at, journal.Recalled, journal.Details{
+	entry.Details = journal.Details{
 		"letter": rec.ID.String(), "number": rec.Number, "counterpart": in.Facts.Sender.Address,
-	}))
+	}
+	_, err = journal.Append(tx, entry)
 	return err
 }
 
 // tooLate records that a recipient had opened the letter before it could be
 // taken back.
 func (o *Office) tooLate(ctx context.Context, it mailstore.Item, n notice) error {
+	entry := journal.NewEntry(n.At, journal.TooLate, journal.Details{
+		"letter": it.Letter.String(), "recipient": fmt.Sprint(n.Recipient),
+	})
 	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		_, err := journal.Append(tx, journal.NewEntry(n.At, journal.TooLate, journal.Details{
-			"letter": it.Letter.String(), "recipient": fmt.Sprint(n.Recipient),
-		}))
-		if err != nil {
+		if _, err := journal.Append(tx, entry); err != nil {
 			return err
 		}
 		return tx.Complete(it)
