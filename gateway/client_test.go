@@ -19,7 +19,7 @@ import (
 )
 
 // dialSMTP logs in over implicit TLS.
-func dialSMTP(t *testing.T, g *gatewaytest.Gateway, user, class string) *smtp.Client {
+func dialSMTP(t testing.TB, g *gatewaytest.Gateway, user, class string) *smtp.Client {
 	t.Helper()
 	conn, err := tls.Dial("tcp", g.SMTPS, g.TLS(t))
 	if err != nil {
@@ -37,7 +37,7 @@ func dialSMTP(t *testing.T, g *gatewaytest.Gateway, user, class string) *smtp.Cl
 }
 
 // submit sends a letter and returns the last reply.
-func submit(t *testing.T, c *smtp.Client, from string, to []string, letter []byte) (code int, reply string) {
+func submit(t testing.TB, c *smtp.Client, from string, to []string, letter []byte) (code int, reply string) {
 	t.Helper()
 	if err := c.Mail(from); err != nil {
 		return failed(t, err)
@@ -71,7 +71,7 @@ func submit(t *testing.T, c *smtp.Client, from string, to []string, letter []byt
 	return code, reply
 }
 
-func failed(t *testing.T, err error) (int, string) {
+func failed(t testing.TB, err error) (int, string) {
 	t.Helper()
 	if e, ok := err.(*textproto.Error); ok {
 		return e.Code, e.Msg
