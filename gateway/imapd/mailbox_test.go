@@ -55,6 +55,26 @@ func TestDeleteParent(t *testing.T) {
 	l.ok("NOOP") // the selected mailbox has another name and is the same
 }
 
+// A destination that could be created is TRYCREATE, also where a name is there
+// for its children; one that cannot is not (RFC 9051 §6.3.12, §6.4.7, §6.4.8).
+func TestTryCreate(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliver("INBOX", plainMail)
+	l := w.selected("INBOX")
+	l.ok("CREATE a/b")
+	l.ok("DELETE a")
+	for name, want := range map[string]string{"a": "NO [TRYCREATE]", "new": "NO [TRYCREATE]", `"x//y"`: "NO [NONEXISTENT]"} {
+		for _, cmd := range []string{"COPY 1 ", "UID COPY 1 ", "MOVE 1 ", "UID MOVE 1 "} {
+			l.want(cmd+name, want)
+		}
+		l.want("APPEND "+name+" {5}", want)
+		l.want("SELECT "+name, "NO [NONEXISTENT]", "* OK [CLOSED] previous mailbox")
+		l.ok("SELECT INBOX")
+	}
+	l.ok("CREATE a")
+	l.want("COPY 1 a", "OK [COPYUID")
+}
+
 // Deleting the selected mailbox: the own session goes on without it, another
 // one is told and ends.
 func TestDeleteSelected(t *testing.T) {

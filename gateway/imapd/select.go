@@ -82,20 +82,22 @@ func (s *session) describe(box mailstore.Mailbox) answer {
 	return okCode("READ-WRITE", "here it is")
 }
 
-// findBox finds a selectable mailbox.
+// errNeverBox answers a name that no mailbox can have: it is no use to create
+// it first.
+var errNeverBox = no("NONEXISTENT", "no mailbox can have this name")
+
+// findBox finds a selectable mailbox. A name that only holds others is none,
+// but can be made one.
 func (s *session) findBox(tx mailstore.Tx, name string) (mailstore.Mailbox, error) {
 	name, err := normalName(name)
 	if err != nil {
-		return mailstore.Mailbox{}, mailstore.ErrNoMailbox
+		return mailstore.Mailbox{}, errNeverBox
 	}
 	box, err := tx.MailboxByName(name)
-	if err != nil {
-		return box, try("find mailbox", err)
+	if err == nil && box.NoSelect {
+		err = mailstore.ErrNoMailbox
 	}
-	if box.NoSelect {
-		return box, no("NONEXISTENT", "mailbox holds other mailboxes only")
-	}
-	return box, nil
+	return box, try("find mailbox", err)
 }
 
 // unselect leaves the selected mailbox.
