@@ -75,6 +75,19 @@ func TestTryCreate(t *testing.T) {
 	l.want("COPY 1 a", "OK [COPYUID")
 }
 
+// MOVE within a mailbox gives the messages new UIDs (RFC 9051 §6.4.8).
+func TestMoveToSelf(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliverAll("INBOX", plainMail, 3)
+	l := w.selected("INBOX")
+	got, tagged := l.do("MOVE 1 INBOX")
+	if !strings.HasPrefix(tagged, "OK") || len(got) != 3 || !strings.HasSuffix(got[0], " 1 4] moved") || got[1] != "* 4 EXISTS" || got[2] != "* 1 EXPUNGE" {
+		t.Errorf("%q %s", got, tagged)
+	}
+	l.want("UID SEARCH ALL", "OK", "* SEARCH 2 3 4")
+	l.want("UID FETCH 4 RFC822.SIZE", "OK", "* 3 FETCH (UID 4 RFC822.SIZE "+decimal(len(plainMail))+")")
+}
+
 // Deleting the selected mailbox: the own session goes on without it, another
 // one is told and ends.
 func TestDeleteSelected(t *testing.T) {
