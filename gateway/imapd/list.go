@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"gosbridge/mailstore"
 )
@@ -102,10 +103,12 @@ func ancestors(name string) []string {
 }
 
 // pattern matches mailbox names: "*" any text, "%" any text within a level.
-// INBOX matches in any case.
+// INBOX matches in any case, and what is not normalised like the name that it
+// stands for (RFC 9051 §5.1).
 type pattern struct{ text string }
 
 func newPattern(text string) pattern {
+	text = norm.NFC.String(text)
 	if len(text) >= 5 && strings.EqualFold(text[:5], "INBOX") && (len(text) == 5 || text[5] == mailstore.Delimiter) {
 		text = "INBOX" + text[5:]
 	}

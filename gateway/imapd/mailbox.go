@@ -20,7 +20,8 @@ const (
 
 var errBadName = no("CANNOT", "not a mailbox name")
 
-// normalName gives a name the form in which the store keeps it: NFC, without
+// normalName gives a name the form in which the store keeps it: NFC, as
+// Net-Unicode has it (RFC 9051 §5.1, RFC 5198 §2), without
 // a trailing delimiter, INBOX in this case. Names that could not be listed or
 // that hide something are refused.
 func normalName(name string) (string, error) {
@@ -37,15 +38,21 @@ func normalName(name string) (string, error) {
 			return "", errBadName
 		}
 	}
-	for _, r := range name {
-		if r == '*' || r == '%' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
-			return "", errBadName
-		}
+	if strings.ContainsFunc(name, badInName) {
+		return "", errBadName
 	}
 	if strings.EqualFold(levels[0], "INBOX") {
 		levels[0] = "INBOX"
 	}
 	return strings.Join(levels, string(mailstore.Delimiter)), nil
+}
+
+// badInName reports what no name may hold: wildcards; controls, line and
+// paragraph separators and code points that are not assigned (RFC 5198 §2, RFC
+// 6855 §3); and format characters, which are not seen.
+func badInName(r rune) bool {
+	return r == '*' || r == '%' || r == utf8.RuneError ||
+		unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Cn, unicode.Cf)
 }
 
 // boxName reads the only argument of a command that changes a mailbox.

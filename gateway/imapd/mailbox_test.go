@@ -147,6 +147,40 @@ func TestMailboxNamesEncoded(t *testing.T) {
 	// NFD is the same mailbox as NFC.
 	l.ok("CREATE \"\u0439\"")
 	l.want("CREATE \"\u0438\u0306\"", "NO [ALREADYEXISTS]")
+	l.want("LIST \"\" \"\u0438\u0306%\"", "OK", `* LIST (\HasNoChildren) "/" "&BDk-"`)
+	l.want("LSUB \"\" \"\u0438\u0306%\"", "OK")
+	l.ok("SUBSCRIBE \"\u0438\u0306\"")
+	l.want("LSUB \"\" \"\u0438\u0306%\"", "OK", `* LSUB () "/" "&BDk-"`)
+}
+
+// Names are Net-Unicode without what RFC 6855 §3 takes out of it. Names of
+// letters, signs and pictures are all right.
+func TestNetUnicodeNames(t *testing.T) {
+	w := newWorld(t, setup{})
+	l := w.login("u")
+	for name, want := range map[string]string{
+		"a\u2028b":      "NO [CANNOT]", // line separator
+		"a\u2029b":      "NO [CANNOT]", // paragraph separator
+		"a\u0085b":      "NO [CANNOT]", // C1 control
+		"a\u009fb":      "NO [CANNOT]",
+		"\ufeffa":       "NO [CANNOT]", // byte order mark
+		"a\u202eb":      "NO [CANNOT]", // right to left from here on
+		"a\u0378b":      "NO [CANNOT]", // not assigned
+		"a\U000e0080b":  "NO [CANNOT]",
+		"a\ufffdb":      "NO [CANNOT]",
+		"a\xc3b":        "BAD", // no UTF-8
+		"a\xed\xa0\x80": "BAD", // a surrogate
+		"a\xc1\x81":     "BAD", // overlong
+		"a\x7fb":        "BAD",
+		"a\tb":          "BAD",
+		"№ 5 – «Ё»":     "OK",
+		"😀 日本":          "OK",
+	} {
+		_, tagged := l.do(`CREATE "` + name + `"`)
+		if !strings.HasPrefix(tagged, want) {
+			t.Errorf("CREATE %q: %s, want %s", name, tagged, want)
+		}
+	}
 }
 
 func TestListPatterns(t *testing.T) {
