@@ -203,13 +203,24 @@ func TestMailboxNames(t *testing.T) {
 			t.Errorf("decode %q: %q, %v", want, got, valid)
 		}
 	}
-	for _, name := range []string{"&", "&AGE-", "&2D0-", "&3gA-", "&BB-", "&!!-", "&BB8=-", "&AAo-", "&AH8-", "\xff", "a\x1bb", "a\x7fb"} {
+	for _, name := range []string{"&", "&AGE-", "&2D0-", "&3gA-", "&BB-", "&!!-", "&BB8=-", "&AAo-", "&AH8-", "\xff", "a\x1bb", "a\x7fb",
+		"&U,BTFw-&ZeVnLIqe-", "&Jjo!", "a&BB8-&BB8-b"} {
 		if got, valid := DecodeMailbox(name); valid {
 			t.Errorf("decode %q: %q", name, got)
 		}
 	}
-	if got, valid := DecodeMailbox("Почта & Co"); !valid || got != "Почта & Co" {
-		t.Errorf("raw UTF-8: %q, %v", got, valid)
+	for name, want := range map[string]string{
+		"Почта & Co": "Почта & Co", "Почта &- Co": "Почта & Co", "Почта&BB8-": "ПочтаП", "П &AGE- &-": "П &AGE- &-",
+		"&BB8-&-&BB8-": "П&П", "&BB8-a&BB8-": "ПaП", "&Jjo-!": "☺!",
+	} {
+		if got, valid := DecodeMailbox(name); !valid || got != want {
+			t.Errorf("%q: %q, %v", name, got, valid)
+		}
+	}
+	for name, want := range map[string]bool{"a&b": true, "&BB8-": true, "Письма & Co": true, "a\xffb": false, "a\x00b": false, "a\x7f": false} {
+		if got, valid := RawMailbox(name); valid != want || valid && got != name {
+			t.Errorf("raw %q: %q, %v", name, got, valid)
+		}
 	}
 }
 
