@@ -68,6 +68,10 @@ func (p *searchParser) readSearch() []criterion {
 func beginsSet(c byte) bool { return c == '*' || c == '$' || c >= '0' && c <= '9' }
 
 func (p *searchParser) charset(name string) {
+	if p.s.utf8Accept {
+		p.s.r.Refuse(bad("the charset is UTF-8 since it was enabled")) // RFC 6855 §3
+		return
+	}
 	decode, known := charsets[strings.ToUpper(name)]
 	if !known {
 		p.s.r.Refuse(no(badCharset, "charset not known"))
