@@ -80,7 +80,7 @@ func (s *session) readMessage(a *appendCommand) error {
 	if err != nil {
 		return try("append", err)
 	}
-	if watch.eightBit && !s.utf8Accept {
+	if watch.eightBit && !s.utf8Accept && !s.rev2 {
 		s.discard(ref)
 		return errEightBit
 	}
@@ -119,7 +119,7 @@ func (s *session) readData() (lit wire.Literal, wrapped bool) {
 }
 
 // errEightBit answers a message that only a client which takes UTF-8 may add
-// (RFC 6855 §4).
+// (RFC 6855 §4, RFC 9051 §6.3.12).
 var errEightBit = no("CANNOT", "the header has 8-bit characters: ENABLE UTF8=ACCEPT first")
 
 // headerWatch notes whether there are octets above 127 in the header of the

@@ -3,6 +3,7 @@ package imapd
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -69,7 +70,7 @@ func (s *session) openBinary(sec *section, m *mailstore.Message, sum *message.Su
 func (s *session) openDecoded(sec *section, m *mailstore.Message, encoding string, offset, size int64) (piece, error) {
 	limit := int64(-1)
 	if sec.partial {
-		limit = sec.from + sec.size
+		limit = sec.from + min(sec.size, math.MaxInt64-sec.from)
 	}
 	r, err := s.decoded(m, encoding, offset, size)
 	if err != nil {

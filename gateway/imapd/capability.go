@@ -7,7 +7,7 @@ import (
 
 // extensions is what works once logged in, and so what is announced. The
 // list is the same for everybody.
-const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT " +
+const extensions = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT " +
 	"SPECIAL-USE CREATE-SPECIAL-USE CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE MULTIAPPEND BINARY CONDSTORE ESEARCH SEARCHRES UTF8=ACCEPT APPENDLIMIT="
 
 // capabilities is the list for the session as it stands.

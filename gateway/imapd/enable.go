@@ -36,6 +36,10 @@ func (s *session) turnOn(name string) string {
 		s.utf8Accept = true
 		s.useUTF8()
 		return "UTF8=ACCEPT"
+	case name == "IMAP4REV2" && !s.rev2:
+		s.rev2 = true
+		s.useUTF8() // RFC 9051 §4.3, §5.1
+		return "IMAP4rev2"
 	}
 	return ""
 }

@@ -77,12 +77,12 @@ func (s *session) lastName(name string) (string, error) {
 // account has one mailbox for each special use.
 func (s *session) create(*call) (answer, error) {
 	s.r.SP()
-	name := s.r.Mailbox()
+	given := s.r.Mailbox()
 	var uses []imap.Flag
 	if s.r.Try(' ') {
 		uses = s.readUses()
 	}
-	name, err := s.lastName(name)
+	name, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
@@ -90,15 +90,20 @@ func (s *session) create(*call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	var box mailstore.Mailbox
 	err = s.change(func(tx mailstore.UpdateTx) error {
 		if role != "" {
 			if err := roleFree(tx, name, role); err != nil {
 				return err
 			}
 		}
-		_, err := tx.CreateMailbox(name, role)
+		var err error
+		box, err = tx.CreateMailbox(name, role)
 		return try("create mailbox", err)
 	})
+	if err == nil {
+		s.writeNormalised(box, given)
+	}
 	return ok("created"), err
 }
 
@@ -160,7 +165,9 @@ func roleFree(tx mailstore.Tx, name string, role mailstore.Role) error {
 // deleteBox answers DELETE (RFC 3501 §6.3.4). A mailbox with children stays
 // as a name; deleting that again is refused until they are gone.
 func (s *session) deleteBox(*call) (answer, error) {
-	name, err := s.boxName()
+	s.r.SP()
+	given := s.r.Mailbox()
+	name, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
@@ -182,30 +189,43 @@ func (s *session) deleteBox(*call) (answer, error) {
 		s.unselect()
 		s.w.Raw("* OK [CLOSED] the selected mailbox was deleted").CRLF()
 	}
+	s.writeNormalised(mailstore.Mailbox{Name: box.Name, NoSelect: true}, given)
 	return ok("deleted"), nil
 }
 
 // rename answers RENAME (RFC 3501 §6.3.5).
 func (s *session) rename(*call) (answer, error) {
 	s.r.SP()
-	from := s.r.Mailbox()
-	to, err := s.boxName()
+	old := s.r.Mailbox()
+	s.r.SP()
+	given := s.r.Mailbox()
+	to, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
-	if from, err = normalName(from); err != nil {
+	from, err := normalName(old)
+	if err != nil {
 		return answer{}, err
 	}
 	if strings.HasPrefix(to, from+string(mailstore.Delimiter)) && from != "INBOX" {
 		return answer{}, no("CANNOT", "a mailbox cannot move below itself")
 	}
+	var box mailstore.Mailbox
 	err = s.change(func(tx mailstore.UpdateTx) error {
-		box, err := tx.MailboxByName(from)
-		if err != nil {
+		var err error
+		if box, err = tx.MailboxByName(from); err != nil {
 			return try("rename mailbox", err)
 		}
-		return try("rename mailbox", tx.RenameMailbox(box.ID, to))
+		if err = tx.RenameMailbox(box.ID, to); err == nil {
+			box, err = tx.MailboxByName(to)
+		}
+		return try("rename mailbox", err)
 	})
+	// INBOX is there again: that it has another name would be misleading, and
+	// is told only where a name was normalised (RFC 9051 §6.3.6).
+	if err == nil && s.rev2 && (from != "INBOX" || oldName(old, from)+oldName(given, to) != "") {
+		s.writeName(box, old)
+	}
 	return ok("renamed"), err
 }
 

@@ -187,7 +187,7 @@ func (p *searchParser) keyword(want bool) criterion {
 
 func (p *searchParser) size(larger bool) criterion {
 	p.s.r.SP()
-	n := int64(p.s.r.Number())
+	n := int64(p.s.r.Number64()) // RFC 9051 §9
 	p.fields |= mailstore.FieldMeta
 	return func(c *candidate) verdict {
 		return verdictOf(larger && c.m.Size > n || !larger && c.m.Size < n)

@@ -49,7 +49,7 @@ func (s *session) selectBox(c *call) (answer, error) {
 		uidNext:  box.UIDNext,
 		exists:   box.Messages,
 	}
-	return s.describe(box), nil
+	return s.describe(box, name), nil
 }
 
 // selectParameters reads the parameters of SELECT (RFC 4466 §2.1) and reports
@@ -69,10 +69,17 @@ func (s *session) selectParameters() (condstore bool) {
 
 // describe writes what SELECT tells of a mailbox. HIGHESTMODSEQ goes to
 // everybody (RFC 7162 §3.1.2.1); UNSEEN, which would need a search, is left
-// out.
-func (s *session) describe(box mailstore.Mailbox) answer {
+// out. IMAP4rev2 has LIST in place of RECENT (RFC 9051 §6.3.2); given is the
+// name that the client used.
+func (s *session) describe(box mailstore.Mailbox, given string) answer {
 	s.writeFlagLists(box)
-	s.w.Raw("* ").Number(uint64(box.Messages)).Raw(" EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY ")
+	s.w.Raw("* ").Number(uint64(box.Messages)).Raw(" EXISTS\r\n")
+	if s.rev2 {
+		s.writeName(box, oldName(given, box.Name))
+	} else {
+		s.w.Raw("* 0 RECENT\r\n")
+	}
+	s.w.Raw("* OK [UIDVALIDITY ")
 	s.w.Number(uint64(box.UIDValidity)).Raw("] as ever\r\n* OK [UIDNEXT ")
 	s.w.Number(uint64(box.UIDNext)).Raw("] next\r\n* OK [HIGHESTMODSEQ ")
 	s.w.Number(uint64(box.HighestMod)).Raw("] so far\r\n")

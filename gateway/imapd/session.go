@@ -39,6 +39,7 @@ type session struct {
 	view       *view          // nil when no mailbox is selected
 	condstore  bool           // RFC 7162 §3.1: the client knows MODSEQ
 	utf8Accept bool           // RFC 6855: the client takes UTF-8
+	rev2       bool           // the client speaks IMAP4rev2 (RFC 9051)
 }
 
 // serveConn runs one connection to its end.
