@@ -53,11 +53,16 @@ type setup struct {
 	mode   Mode
 	tls    *tls.Config
 	quota  int64
+	store  func(*boltstore.Options)
 }
 
 func newWorld(t testing.TB, with setup) *world {
 	t.Helper()
-	store, err := boltstore.Open(t.Context(), boltstore.Options{Dir: t.TempDir(), MasterKey: [32]byte{1}, Create: true})
+	options := boltstore.Options{Dir: t.TempDir(), MasterKey: [32]byte{1}, Create: true}
+	if with.store != nil {
+		with.store(&options)
+	}
+	store, err := boltstore.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
