@@ -284,7 +284,7 @@ func readOnly(t *testing.T, l *line) {
 			t.Errorf("%s: %s", cmd, tagged)
 		}
 	}
-	got := strings.Join(l.ok("FETCH 1 (BODY[] RFC822 RFC822.TEXT FLAGS)"), "\n")
+	got := strings.Join(l.ok("FETCH 1 (BODY[] BODY[TEXT]<0.1> RFC822 RFC822.TEXT BINARY[] BINARY[1]<0.1> FLAGS)"), "\n")
 	if strings.Contains(got, `\Seen`) {
 		t.Errorf("fetch set a flag: %q", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -110,22 +111,28 @@ func TestFetchUTF8(t *testing.T) {
 
 // eightBitQuoted looks for octets above 127 outside of literals.
 func eightBitQuoted(response string) bool {
-	for {
-		before, rest, found := strings.Cut(response, "{")
-		for i := range len(before) {
-			if before[i] >= 0x80 {
-				return true
-			}
+	for response != "" {
+		switch c := response[0]; {
+		case c >= 0x80:
+			return true
+		case c == '{':
+			response = afterLiteral(response)
+		default:
+			response = response[1:]
 		}
-		if !found {
-			return false
-		}
-		var n int
-		if _, err := fmt.Sscanf(rest, "%d}\r\n", &n); err == nil {
-			rest = rest[strings.Index(rest, "\n")+1:][n:]
-		}
-		response = rest
 	}
+	return false
+}
+
+// afterLiteral is what follows the literal that text begins with, or the brace
+// if it begins with none.
+func afterLiteral(text string) string {
+	size, rest, found := strings.Cut(text[1:], "}\r\n")
+	n, err := strconv.Atoi(size)
+	if !found || err != nil || n > len(rest) {
+		return text[1:]
+	}
+	return rest[n:]
 }
 
 // APPEND "UTF8 (...)" (RFC 6855 §4), also among others in one command and with
