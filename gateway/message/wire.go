@@ -266,9 +266,10 @@ func (w *wire) languages(value string) {
 	}
 }
 
-// params appends parameters as received: what RFC 2231 made of a name is for
-// the client to read.
+// params appends parameters as received, but for what came in pieces: what RFC
+// 2231 §4 made of a value is for the client to read.
 func (w *wire) params(list []param) {
+	list = joinParams(list)
 	if len(list) == 0 {
 		w.raw("NIL")
 		return
