@@ -235,6 +235,14 @@ func (w *world) selected(box string) *line {
 	return l
 }
 
+// enabling connects, logs in and enables an extension.
+func (w *world) enabling(extension string) *line {
+	w.t.Helper()
+	l := w.login("u")
+	l.want("ENABLE "+extension, "OK", "* ENABLED "+extension)
+	return l
+}
+
 func (l *line) send(raw string) {
 	l.t.Helper()
 	l.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))

@@ -76,7 +76,7 @@ func TestFetchHardLetters(t *testing.T) {
 		t.Fatalf("%d letters, %v", len(paths), err)
 	}
 	w := newWorld(t, setup{})
-	old, l := w.login("u"), w.rev2Session()
+	old, l := w.login("u"), w.enabling("IMAP4rev2")
 	for _, path := range paths {
 		raw, err := os.ReadFile(path)
 		if err != nil {

@@ -11,21 +11,13 @@ import (
 	"gosbridge/mailstore"
 )
 
-// rev2Session logs in and enables IMAP4rev2.
-func (w *world) rev2Session() *line {
-	w.t.Helper()
-	l := w.login("u")
-	l.want("ENABLE IMAP4rev2", "OK", "* ENABLED IMAP4rev2")
-	return l
-}
-
 // Until it is enabled a session is one of IMAP4rev1, also after
 // UTF8=ACCEPT (RFC 9051 §7.2.2, appendix A); the capabilities stay the same
 // (§6.3.1).
 func TestRev2OnlyWhenEnabled(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", plainMail)
-	l := w.utf8Session()
+	l := w.enabling("UTF8=ACCEPT")
 	for range 2 {
 		got := strings.Join(l.ok("SELECT inbox"), "\n")
 		if strings.Contains(got, "* LIST") || !strings.Contains(got, "\n* 0 RECENT\n") {
@@ -53,7 +45,7 @@ func TestRev2OnlyWhenEnabled(t *testing.T) {
 func TestRev2Select(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", plainMail)
-	l := w.rev2Session()
+	l := w.enabling("IMAP4rev2")
 	l.ok("CREATE box")
 	want := func(box, list, closed string) *regexp.Regexp {
 		return regexp.MustCompile(`^` + closed + `\* FLAGS \(.*\)
@@ -121,7 +113,7 @@ func TestRev2Search(t *testing.T) {
 func TestOldName(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", plainMail)
-	l := w.rev2Session()
+	l := w.enabling("IMAP4rev2")
 	nfd, nfc := "и\u0306", "й"
 	l.want("CREATE plain", "OK")
 	l.want("CREATE dir/", "OK")
@@ -161,7 +153,7 @@ func TestOldName(t *testing.T) {
 func TestStatusDeleted(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliverAll("INBOX", plainMail, 3)
-	l := w.rev2Session()
+	l := w.enabling("IMAP4rev2")
 	l.want("STATUS INBOX (DELETED)", "OK", `* STATUS "INBOX" (DELETED 0)`)
 	w.flag("INBOX", imap.UIDSetNum(1, 3), addFlag(mailstore.Deleted))
 	l.want("STATUS inbox (DELETED SIZE UNSEEN)", "OK", `* STATUS "INBOX" (DELETED 2 SIZE `+decimal(3*len(plainMail))+` UNSEEN 3)`)
@@ -174,7 +166,7 @@ func TestStatusDeleted(t *testing.T) {
 // MOVE, found by SEARCH, and the same in any case of letters.
 func TestRev2Keywords(t *testing.T) {
 	w := newWorld(t, setup{})
-	l := w.rev2Session()
+	l := w.enabling("IMAP4rev2")
 	all := "$Forwarded $MDNSent $Junk $NotJunk $Phishing"
 	l.ok("APPEND INBOX (" + all + ") {5+}\r\n12345")
 	l.ok("SELECT INBOX")
@@ -199,7 +191,7 @@ func TestRev2Keywords(t *testing.T) {
 func TestRev2Leftovers(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", plainMail)
-	l := w.rev2Session()
+	l := w.enabling("IMAP4rev2")
 	l.ok("SELECT INBOX")
 	l.want(`LSUB "" INBOX`, "OK", `* LSUB () "/" "INBOX"`)
 	l.want("CHECK", "OK")
@@ -228,7 +220,7 @@ func TestRev2Global(t *testing.T) {
 	w := newWorld(t, setup{})
 	msg := "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: message/global\r\n\r\n" + rawMail + "\r\n--x--\r\n"
 	w.deliver("INBOX", msg)
-	old, l := w.selected("INBOX"), w.rev2Session()
+	old, l := w.selected("INBOX"), w.enabling("IMAP4rev2")
 	l.ok("SELECT INBOX")
 	size := len(rawMail)
 	old.want("FETCH 1 BODY", "OK", fmt.Sprintf(`* 1 FETCH (BODY (("MESSAGE" "GLOBAL" NIL NIL NIL "7BIT" %d) "MIXED"))`, size))

@@ -17,14 +17,6 @@ import (
 const rawMail = "From: Иван <иван@почта.example>\r\nTo: b@b.example\r\nSubject: Привет, \"мир\" \\\r\n" +
 	"Date: Mon, 2 Mar 2026 10:00:00 +0300\r\nContent-Type: text/plain; charset=utf-8; name=\"файл.txt\"\r\n\r\nтекст\r\n"
 
-// utf8Session logs in and enables UTF8=ACCEPT.
-func (w *world) utf8Session() *line {
-	w.t.Helper()
-	l := w.login("u")
-	l.want("ENABLE UTF8=ACCEPT", "OK", "* ENABLED UTF8=ACCEPT")
-	return l
-}
-
 // ENABLE UTF8=ACCEPT is answered once, in any case of letters, and works only
 // when logged in (RFC 6855 §3); UTF8=ONLY is nothing to enable (§6).
 func TestEnableUTF8(t *testing.T) {
@@ -40,7 +32,7 @@ func TestEnableUTF8(t *testing.T) {
 // "&" right in both, for the same mailboxes.
 func TestNamesUTF8(t *testing.T) {
 	w := newWorld(t, setup{})
-	old, l := w.login("u"), w.utf8Session()
+	old, l := w.login("u"), w.enabling("UTF8=ACCEPT")
 	l.ok(`CREATE "Письма & Ко"`)
 	l.ok(`CREATE R&D`)
 	l.ok(`CREATE "&BB8-"`) // nothing but these six letters
@@ -71,7 +63,7 @@ func TestSearchUTF8(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", plainMail)
 	w.deliver("INBOX", rawMail)
-	l := w.utf8Session()
+	l := w.enabling("UTF8=ACCEPT")
 	l.ok("SELECT INBOX")
 	l.want(`SEARCH SUBJECT "ПРИВЕТ"`, "OK", "* SEARCH 1 2")
 	l.want(`SEARCH FROM "иван@почта"`, "OK", "* SEARCH 2")
@@ -88,7 +80,7 @@ func TestSearchUTF8(t *testing.T) {
 func TestFetchUTF8(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", rawMail)
-	old, l := w.selected("INBOX"), w.utf8Session()
+	old, l := w.selected("INBOX"), w.enabling("UTF8=ACCEPT")
 	l.ok("SELECT INBOX")
 	for _, item := range []string{"ENVELOPE", "BODYSTRUCTURE", "BODY", "BODY.PEEK[]", "BODY.PEEK[HEADER]", "BODY.PEEK[HEADER.FIELDS (Subject)]", "BINARY.PEEK[1]"} {
 		plain, enabled := old.ok("FETCH 1 "+item), l.ok("FETCH 1 "+item)
@@ -139,7 +131,7 @@ func afterLiteral(text string) string {
 // a literal that waits, and plain ones (RFC 9755 §4).
 func TestAppendUTF8(t *testing.T) {
 	w := newWorld(t, setup{})
-	l := w.utf8Session()
+	l := w.enabling("UTF8=ACCEPT")
 	l.ok("SELECT INBOX")
 	wrapped := fmt.Sprintf("UTF8 (~{%d+}\r\n%s)", len(rawMail), rawMail)
 	l.ok("APPEND INBOX " + wrapped)
