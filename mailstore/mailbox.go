@@ -50,6 +50,7 @@ type Mailbox struct {
 	Subscribed  bool
 	NoSelect    bool     // a deleted parent that still has children
 	Keywords    []string // all keywords in use or used once, in order of first use
+	Full        bool     // there is no room for more keywords
 }
 
 // MailboxWriter creates, renames and removes mailboxes.

@@ -33,7 +33,7 @@ func (s *session) appendMessage(c *call) (answer, error) {
 		}
 	}
 	for i, a := range batch {
-		ans, err := a.answer()
+		ans, err := s.answerAppend(a)
 		if i == len(batch)-1 {
 			*c = *a.call
 			return ans, err
@@ -139,11 +139,12 @@ func (s *session) giveUp(batch []*appendCommand) {
 
 var errAppendLost = errors.New("connection lost before the commit")
 
-// answer tells the UIDs: one set for all messages of the command (RFC 4315 §3,
-// RFC 3502 §6.3.11).
-func (a *appendCommand) answer() (answer, error) {
+// answerAppend tells the UIDs: one set for all messages of the command (RFC
+// 4315 §3, RFC 3502 §6.3.11).
+func (s *session) answerAppend(a *appendCommand) (answer, error) {
 	if a.err != nil {
 		return answer{}, a.err
 	}
+	s.writeNormalised(a.box, a.name)
 	return okCode(fmt.Sprintf("APPENDUID %d %s", a.box.UIDValidity, uidList(a.uids)), "appended"), nil
 }

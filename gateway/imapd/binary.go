@@ -1,8 +1,11 @@
 package imapd
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -43,68 +46,82 @@ func (s *session) openBinary(sec *section, m *mailstore.Message, sum *message.Su
 	if err != nil || !found {
 		return piece{none: !found}, err
 	}
-	encoding := ""
+	encoding := "binary"
 	if len(sec.path) > 0 { // without one no summary was loaded
 		if info, exists := sum.Part(sec.path); exists && !info.IsMultipart && !info.IsMessage {
 			encoding = info.Encoding
 		}
 	}
-	switch encoding {
-	case "", "7bit", "8bit", "binary":
-		if sec.prefix == "BINARY.SIZE" {
-			return piece{size: size}, nil
-		}
-		p, err := s.openRange(sec, m, offset, size)
-		p.binary = true
-		return p, err
-	}
 	if !message.KnownEncoding(encoding) {
 		return piece{}, errUnknownCTE
+	}
+	if sec.prefix == "BINARY.SIZE" && !encoded(encoding) {
+		return piece{size: size}, nil
 	}
 	return s.openDecoded(sec, m, encoding, offset, size)
 }
 
-// openDecoded decodes twice: the literal's size must be known before its first
-// octet, and the octets are not to be held.
+// openDecoded reads twice: the literal's size, and whether it has NULs, must be
+// known before its first octet, and the octets are not to be held.
 func (s *session) openDecoded(sec *section, m *mailstore.Message, encoding string, offset, size int64) (piece, error) {
-	limit := int64(-1)
-	if sec.partial {
-		limit = sec.from + sec.size
-	}
-	r, err := s.decoded(m, encoding, offset, size)
+	r, err := s.decoded(sec, m, encoding, offset, size)
 	if err != nil {
 		return piece{}, err
 	}
-	var counted io.Reader = r
-	if limit >= 0 {
-		counted = io.LimitReader(r, limit)
-	}
-	total, err := io.Copy(io.Discard, counted)
+	var seen octets
+	_, err = io.Copy(&seen, r)
 	r.Close()
 	if err != nil {
 		return piece{}, fmt.Errorf("decode part: %w", err)
 	}
-	if total -= min(sec.from, total); total == 0 || sec.prefix == "BINARY.SIZE" {
-		return piece{size: total}, nil
+	if seen.n == 0 || sec.prefix == "BINARY.SIZE" {
+		return piece{size: seen.n}, nil
 	}
-	if r, err = s.decoded(m, encoding, offset, size); err != nil {
-		return piece{}, err
-	}
-	if _, err := io.CopyN(io.Discard, r, sec.from); err != nil {
-		r.Close()
-		return piece{}, fmt.Errorf("decode part: %w", err)
-	}
-	return piece{stream: r, size: total, binary: true}, nil
+	// A string where it can be one (RFC 3516 §4.3, RFC 9051 §7.5.2).
+	r, err = s.decoded(sec, m, encoding, offset, size)
+	return piece{stream: r, size: seen.n, binary: seen.nul}, err
 }
 
-// decoded streams a part without its encoding.
-func (s *session) decoded(m *mailstore.Message, encoding string, offset, size int64) (io.ReadCloser, error) {
+// octets counts what is written to it, and notes NULs.
+type octets struct {
+	n   int64
+	nul bool
+}
+
+// Write implements io.Writer.
+func (o *octets) Write(p []byte) (int, error) {
+	o.n += int64(len(p))
+	o.nul = o.nul || bytes.IndexByte(p, 0) >= 0
+	return len(p), nil
+}
+
+// decoded streams what the section wants of a part without its encoding. Where
+// there is none to take off only that is read.
+func (s *session) decoded(sec *section, m *mailstore.Message, encoding string, offset, size int64) (io.ReadCloser, error) {
+	skip, most := int64(0), int64(math.MaxInt64)
+	if sec.partial {
+		skip, most = min(sec.from, size), sec.size
+	}
+	if !encoded(encoding) {
+		offset, size, skip = offset+skip, min(most, size-skip), 0
+	}
+	if size == 0 {
+		return io.NopCloser(bytes.NewReader(nil)), nil
+	}
 	r, err := s.open(m, offset)
 	if err != nil {
 		return nil, err
 	}
+	wanted := message.Decode(io.LimitReader(r, size), encoding)
+	if _, err := io.CopyN(io.Discard, wanted, skip); err != nil && !errors.Is(err, io.EOF) {
+		r.Close()
+		return nil, fmt.Errorf("decode part: %w", err)
+	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{message.Decode(io.LimitReader(r, size), encoding), r}, nil
+	}{io.LimitReader(wanted, most), r}, nil
 }
+
+// encoded reports whether a known encoding is more than a promise.
+func encoded(encoding string) bool { return encoding == "base64" || encoding == "quoted-printable" }

@@ -13,8 +13,8 @@ const binaryMail = "From: a@a.example\r\nSubject: bin\r\nMIME-Version: 1.0\r\nCo
 	"--x\r\nContent-Type: text/plain\r\n\r\nas it is\r\n" +
 	"--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\ninner\r\n--x--\r\n"
 
-// BINARY (RFC 3516): decoded octets as literal8, partial ones with the origin
-// octet, exact sizes.
+// BINARY (RFC 3516): decoded octets, as literal8 where there are NULs, partial
+// ones with the origin octet, exact sizes.
 func TestBinary(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliver("INBOX", binaryMail)
@@ -23,23 +23,24 @@ func TestBinary(t *testing.T) {
 	text := "Я café soft end"
 	for item, want := range map[string]string{
 		"BINARY.PEEK[2]":            "BINARY[2] ~{6}\r\n\x00\x01\x02\x03\x04\x05",
-		"BINARY.PEEK[1]":            fmt.Sprintf("BINARY[1] ~{%d}\r\n%s", len(text), text),
-		"BINARY.PEEK[2]<1.3>":       "BINARY[2]<1> ~{3}\r\n\x01\x02\x03",
-		"BINARY.PEEK[2]<4.99>":      "BINARY[2]<4> ~{2}\r\n\x04\x05",
+		"BINARY.PEEK[1]":            fmt.Sprintf("BINARY[1] {%d}\r\n%s", len(text), text),
+		"BINARY.PEEK[2]<0.1>":       "BINARY[2]<0> ~{1}\r\n\x00",
+		"BINARY.PEEK[2]<1.3>":       "BINARY[2]<1> {3}\r\n\x01\x02\x03",
+		"BINARY.PEEK[2]<4.99>":      "BINARY[2]<4> {2}\r\n\x04\x05",
 		"BINARY.PEEK[2]<6.1>":       `BINARY[2]<6> ""`,
 		"BINARY.PEEK[2]<99.1>":      `BINARY[2]<99> ""`,
-		"BINARY.PEEK[4]<3.2>":       "BINARY[4]<3> ~{2}\r\nit",
-		"BINARY.PEEK[4]":            "BINARY[4] ~{8}\r\nas it is",
-		"BINARY.PEEK[5.1]":          "BINARY[5.1] ~{5}\r\ninner",
+		"BINARY.PEEK[4]<3.2>":       "BINARY[4]<3> {2}\r\nit",
+		"BINARY.PEEK[4]":            "BINARY[4] {8}\r\nas it is",
+		"BINARY.PEEK[5.1]":          "BINARY[5.1] {5}\r\ninner",
 		"BINARY.PEEK[9]":            "BINARY[9] NIL",
 		"BINARY.SIZE[2]":            "BINARY.SIZE[2] 6",
 		"BINARY.SIZE[1]":            fmt.Sprintf("BINARY.SIZE[1] %d", len(text)),
 		"BINARY.SIZE[4]":            "BINARY.SIZE[4] 8",
 		"BINARY.SIZE[]":             fmt.Sprintf("BINARY.SIZE[] %d", len(binaryMail)),
 		"BINARY.SIZE[9]":            "BINARY.SIZE[9] 0",
-		"BINARY.PEEK[]<0.4>":        "BINARY[]<0> ~{4}\r\nFrom",
+		"BINARY.PEEK[]<0.4>":        "BINARY[]<0> {4}\r\nFrom",
 		"(BINARY.SIZE[2] UID)":      "BINARY.SIZE[2] 6 UID 1",
-		"(UID BINARY.PEEK[1]<0.2>)": "UID 1 BINARY[1]<0> ~{2}\r\nЯ",
+		"(UID BINARY.PEEK[1]<0.2>)": "UID 1 BINARY[1]<0> {2}\r\nЯ",
 	} {
 		l.want("FETCH 1 "+item, "OK", "* 1 FETCH ("+want+")")
 	}

@@ -7,8 +7,8 @@ import (
 
 // extensions is what works once logged in, and so what is announced. The
 // list is the same for everybody.
-const extensions = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT " +
-	"SPECIAL-USE CREATE-SPECIAL-USE CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE MULTIAPPEND BINARY CONDSTORE ESEARCH SEARCHRES APPENDLIMIT="
+const extensions = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MOVE UNSELECT " +
+	"SPECIAL-USE CREATE-SPECIAL-USE CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE MULTIAPPEND BINARY CONDSTORE ESEARCH SEARCHRES UTF8=ACCEPT APPENDLIMIT="
 
 // capabilities is the list for the session as it stands.
 func (s *session) capabilities() string {
@@ -96,44 +96,6 @@ func (s *session) clientID() (string, error) {
 	}
 	text := strings.Join(strings.Fields(strings.Join(fields, " ")), " ")
 	return text[:min(len(text), 100)], nil
-}
-
-// enable answers ENABLE (RFC 5161): what is not known is passed over.
-func (s *session) enable(*call) (answer, error) {
-	var names []string
-	for s.r.Peek() == ' ' {
-		s.r.SP()
-		names = append(names, s.r.Keyword())
-	}
-	if len(names) == 0 {
-		s.r.Fail("capability")
-	}
-	s.r.EOL()
-	if err := s.r.Err(); err != nil {
-		return answer{}, err
-	}
-	enabled := ""
-	for _, name := range names {
-		// Each is listed when this command enabled it, so at most once.
-		if name == "CONDSTORE" && !s.condstore {
-			enabled += " CONDSTORE"
-			s.useCondstore()
-		}
-	}
-	s.w.Raw("* ENABLED").Raw(enabled).CRLF()
-	return ok("enabled what can be"), nil
-}
-
-// useCondstore marks the client as one that knows mod-sequences. With a
-// mailbox selected it is told where that stands (RFC 7162 §3.1.2).
-func (s *session) useCondstore() {
-	if s.condstore {
-		return
-	}
-	s.condstore = true
-	if s.view != nil {
-		s.w.Raw("* OK [HIGHESTMODSEQ ").Number(uint64(s.view.modseq)).Raw("] from here on").CRLF()
-	}
 }
 
 // namespace answers NAMESPACE (RFC 2342): one personal namespace.

@@ -89,14 +89,12 @@ func (s *session) transfer(set mailstore.UIDSet, name string, move, whole bool) 
 	return done, err
 }
 
-// moveIn tells letters what leaves, and moves it.
+// moveIn tells letters what leaves, and moves it; also to where it is, like
+// COPY (RFC 9051 §6.4.8).
 func (s *session) moveIn(tx mailstore.UpdateTx, set mailstore.UIDSet, dst mailstore.Mailbox) (mailstore.Copied, error) {
 	src, err := tx.Mailbox(s.view.box)
 	if err != nil {
 		return mailstore.Copied{}, try("move", err)
-	}
-	if src.ID == dst.ID {
-		return mailstore.Copied{}, no("CANNOT", "messages are there already")
 	}
 	if err := s.srv.room.OnLeave(tx, *s.who, src, set); err != nil {
 		return mailstore.Copied{}, try("letters on leaving", err)

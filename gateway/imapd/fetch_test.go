@@ -84,13 +84,19 @@ func TestFetchEdges(t *testing.T) {
 		"BODY.PEEK[9.MIME]":   "BODY[9.MIME] NIL",
 		"BODY.PEEK[]<9999.5>": `BODY[]<9999> ""`,
 		"BODY.PEEK[3]<0.1>":   "BODY[3]<0> {1}\r\nA",
-		"FAST":                `FLAGS () INTERNALDATE "02-Mar-2026 10:30:00 +0300" RFC822.SIZE 337`,
+		// Numbers of IMAP4rev2 have 63 bits.
+		"BODY.PEEK[3]<3.9223372036854775807>":                     "BODY[3]<3> {1}\r\nC",
+		"BODY.PEEK[]<9223372036854775807.1>":                      `BODY[]<9223372036854775807> ""`,
+		"BINARY.PEEK[3]<2.9223372036854775807>":                   "BINARY[3]<2> {1}\r\n\x02",
+		"BODY.PEEK[HEADER.FIELDS (To)]<5000000000.5>":             `BODY[HEADER.FIELDS (To)]<5000000000> ""`,
+		"BINARY.PEEK[3]<9223372036854775807.9223372036854775807>": `BINARY[3]<9223372036854775807> ""`,
+		"FAST": `FLAGS () INTERNALDATE "02-Mar-2026 10:30:00 +0300" RFC822.SIZE 337`,
 	} {
 		l.want("FETCH 1 "+item, "OK", "* 1 FETCH ("+want+")")
 	}
 	for _, item := range []string{
 		"", "()", "NOTHING", "BODY[", "BODY[]<1>", "BODY[]<1.0>", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[HEADER.FIELDS]",
-		"BODY[HEADER.FIELDS ()]", "BODY[TEXT.1]", "(ALL FLAGS)", "BODY[]<a.b>", "BODY[]<1.99999999999>", "BOGUS[1]",
+		"BODY[HEADER.FIELDS ()]", "BODY[TEXT.1]", "(ALL FLAGS)", "BODY[]<a.b>", "BODY[]<1.9223372036854775808>", "BOGUS[1]",
 	} {
 		l.want("FETCH 1 "+item, "BAD")
 	}
@@ -186,6 +192,10 @@ func TestFetchOpensNoBody(t *testing.T) {
 	l.ok("FETCH 3 BODY.PEEK[TEXT]<5.10>")
 	if n, octets := bodies.opened.Load(), bodies.octets.Load(); n != 3 || octets > 1000 {
 		t.Errorf("three small ranges: %d opened, %d octets read", n, octets)
+	}
+	l.ok("FETCH 3 BINARY.PEEK[1]<1000000.100>") // of 8bit, twice
+	if n, octets := bodies.opened.Load(), bodies.octets.Load(); n != 5 || octets > 1500 {
+		t.Errorf("and one of BINARY: %d opened, %d octets read", n, octets)
 	}
 	l.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (X-Odd)]")
 }

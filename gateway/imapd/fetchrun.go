@@ -158,9 +158,9 @@ func (s *session) writeItem(kind itemKind, m *mailstore.Message, sum *message.Su
 	case itemEnvelope:
 		s.w.Raw("ENVELOPE ").Bytes(sum.Envelope())
 	case itemBody:
-		s.w.Raw("BODY ").Bytes(sum.Body())
+		s.w.Raw("BODY ").Bytes(sum.Body(s.rev2))
 	case itemBodyStructure:
-		s.w.Raw("BODYSTRUCTURE ").Bytes(sum.BodyStructure())
+		s.w.Raw("BODYSTRUCTURE ").Bytes(sum.BodyStructure(s.rev2))
 	}
 }
 

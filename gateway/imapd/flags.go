@@ -68,9 +68,10 @@ func (s *session) writeFlagLists(box mailstore.Mailbox) {
 		}
 	}
 	s.w.Raw("* FLAGS ").Flags(all).CRLF()
-	if s.view.readOnly {
+	switch {
+	case s.view.readOnly:
 		permanent = nil
-	} else {
+	case !box.Full: // RFC 9051 §7.1, PERMANENTFLAGS
 		permanent = append(permanent, imap.FlagWildcard)
 	}
 	s.w.Raw("* OK [PERMANENTFLAGS ").Flags(permanent).Raw("] kept").CRLF()

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"strings"
@@ -118,6 +119,45 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
+// FuzzName: a name that is taken has one form, which goes to clients of both
+// kinds and comes back.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"INBOX", "inbox/a&b", "Письма", "и\u0306/", "a\u2028", "&BB8-", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, given string) {
+		name, err := normalName(given)
+		if err != nil {
+			return
+		}
+		if again, err := normalName(name); err != nil || again != name || oldName(name, name) != "" {
+			t.Fatalf("%q is %q, and then %q, %v", given, name, again, err)
+		}
+		for _, enabled := range []bool{false, true} {
+			var out bytes.Buffer
+			w := wire.NewWriter(&out, &wire.Buffers{})
+			if enabled {
+				w.UTF8()
+			}
+			w.Mailbox(name).CRLF()
+			w.Flush()
+			if !enabled && eightBitQuoted(out.String()) {
+				t.Errorf("%q is sent as %q", name, out.String())
+			}
+			r := wire.NewReader(&out, wire.Limits{Command: 4096, Literal: 4096, Ranges: 1}, func() error { return nil })
+			if enabled {
+				r.UTF8()
+			}
+			if err := r.Next(); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Mailbox(); got != name || r.Err() != nil {
+				t.Errorf("%q comes back as %q, %v", name, got, r.Err())
+			}
+		}
+	})
+}
+
 // FuzzPattern: "*" matches all, a name matches itself, "%" no delimiter.
 func FuzzPattern(f *testing.F) {
 	f.Add("a%b*", "a/b/c")
@@ -143,6 +183,7 @@ func FuzzSession(f *testing.F) {
 	f.Add("a FETCH 1:* (ENVELOPE BODY[])\r\nb NOOP\r\n")
 	f.Add("a SEARCH TEXT x\r\nb STORE 1 +FLAGS (\\Seen)\r\nc COPY 1 Trash\r\nd EXPUNGE\r\n")
 	f.Add("a APPEND INBOX (x) {3+}\r\nabc\r\nb IDLE\r\nDONE\r\nc STATUS INBOX (MESSAGES)\r\nd LIST \"\" %\r\n")
+	f.Add("a ENABLE IMAP4rev2 UTF8=ACCEPT\r\nb SELECT inbox\r\nc SEARCH TEXT \"я\"\r\nd CREATE \"и\u0306&\"\r\ne RENAME \"й&\" \"&-\"\r\nf LIST \"\" (\"&%\")\r\n")
 	f.Add("a CREATE {1}\r\nx\r\nb RENAME x y\r\nc DELETE y\r\nd ID NIL\r\ne ENABLE CONDSTORE\r\nf UID FETCH 1:* FLAGS (CHANGEDSINCE 1)\r\n")
 	f.Fuzz(func(t *testing.T, input string) {
 		client, server := net.Pipe()

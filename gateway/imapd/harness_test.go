@@ -53,11 +53,16 @@ type setup struct {
 	mode   Mode
 	tls    *tls.Config
 	quota  int64
+	store  func(*boltstore.Options)
 }
 
 func newWorld(t testing.TB, with setup) *world {
 	t.Helper()
-	store, err := boltstore.Open(t.Context(), boltstore.Options{Dir: t.TempDir(), MasterKey: [32]byte{1}, Create: true})
+	options := boltstore.Options{Dir: t.TempDir(), MasterKey: [32]byte{1}, Create: true}
+	if with.store != nil {
+		with.store(&options)
+	}
+	store, err := boltstore.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +232,14 @@ func (w *world) selected(box string) *line {
 	w.t.Helper()
 	l := w.login("u")
 	l.ok("SELECT " + box)
+	return l
+}
+
+// enabling connects, logs in and enables an extension.
+func (w *world) enabling(extension string) *line {
+	w.t.Helper()
+	l := w.login("u")
+	l.want("ENABLE "+extension, "OK", "* ENABLED "+extension)
 	return l
 }
 

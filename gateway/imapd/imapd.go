@@ -1,6 +1,6 @@
-// Package imapd is the IMAP face of a mail store: IMAP4rev1 (RFC 3501) with
-// the extensions that capability.go lists, over the contract of package
-// mailstore.
+// Package imapd is the IMAP face of a mail store: IMAP4rev1 (RFC 3501), and
+// IMAP4rev2 (RFC 9051) for who enables it, with the extensions that
+// capability.go lists, over the contract of package mailstore.
 //
 // It owns the protocol: sessions, their view of a mailbox, what is sent when.
 // Tokens and encoding are package wire's. It keeps no state of its own: what

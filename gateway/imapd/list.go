@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"gosbridge/mailstore"
 )
@@ -90,6 +91,43 @@ func subscribed(boxes []mailstore.Mailbox, name string) bool {
 	return false
 }
 
+// writeName lists one mailbox without having been asked: what SELECT has in
+// IMAP4rev2 (RFC 9051 §6.3.2), with the name that the client knows it by where
+// it has another (§6.3.9.7).
+func (s *session) writeName(box mailstore.Mailbox, old string) {
+	var attrs []imap.Flag
+	if box.NoSelect {
+		attrs = append(attrs, "\\NonExistent")
+	} else if role, known := announcedRoles[box.Role]; known {
+		attrs = append(attrs, role)
+	}
+	if box.Subscribed {
+		attrs = append(attrs, "\\Subscribed")
+	}
+	s.w.Raw("* LIST ").Flags(attrs).Raw(` "/" `).Mailbox(box.Name)
+	if old != "" {
+		s.w.Raw(` ("OLDNAME" (`).Mailbox(old).Raw("))")
+	}
+	s.w.CRLF()
+}
+
+// writeNormalised tells a client of IMAP4rev2 the name of a mailbox where that
+// is not what it gave (RFC 9051 §6.3.4, §6.3.5, §6.3.12).
+func (s *session) writeNormalised(box mailstore.Mailbox, given string) {
+	if old := oldName(given, box.Name); old != "" && s.rev2 {
+		s.writeName(box, old)
+	}
+}
+
+// oldName is the name that a client gave, "" if the mailbox has it. A delimiter
+// at the end says what it wants to do (RFC 9051 §6.3.4), and is no part of it.
+func oldName(given, name string) string {
+	if given = strings.TrimSuffix(given, string(mailstore.Delimiter)); given == name {
+		return ""
+	}
+	return given
+}
+
 // ancestors are the names of the levels above a name.
 func ancestors(name string) []string {
 	var all []string
@@ -102,10 +140,12 @@ func ancestors(name string) []string {
 }
 
 // pattern matches mailbox names: "*" any text, "%" any text within a level.
-// INBOX matches in any case.
+// INBOX matches in any case, and what is not normalised like the name that it
+// stands for (RFC 9051 §5.1).
 type pattern struct{ text string }
 
 func newPattern(text string) pattern {
+	text = norm.NFC.String(text)
 	if len(text) >= 5 && strings.EqualFold(text[:5], "INBOX") && (len(text) == 5 || text[5] == mailstore.Delimiter) {
 		text = "INBOX" + text[5:]
 	}

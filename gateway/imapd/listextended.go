@@ -33,22 +33,21 @@ func (s *session) readList(q *listQuery) {
 	}
 	reference := s.r.Mailbox()
 	s.r.SP()
+	var names []string
 	if s.r.Peek() == '(' {
 		q.basic = false
 		s.r.List(func() {
-			if len(q.patterns) >= maxPatterns {
+			if len(names) >= maxPatterns {
 				s.r.Refuse(no("LIMIT", "too many patterns"))
 				return
 			}
-			q.patterns = append(q.patterns, newPattern(reference+s.r.Pattern()))
+			names = append(names, s.r.Pattern())
 		})
-		if len(q.patterns) == 0 {
+		if len(names) == 0 {
 			s.r.Fail("pattern")
 		}
 	} else {
-		name := s.r.Pattern()
-		q.root = name == "" && q.basic
-		q.patterns = []pattern{newPattern(reference + name)}
+		names = []string{s.r.Pattern()}
 	}
 	if s.r.Try(' ') {
 		q.basic = false
@@ -57,6 +56,14 @@ func (s *session) readList(q *listQuery) {
 		}
 		s.r.SP()
 		s.r.List(func() { s.readListReturn(q) })
+	}
+	for _, name := range names {
+		switch {
+		case name != "":
+			q.patterns = append(q.patterns, newPattern(reference+name))
+		case q.basic:
+			q.root = true
+		} // an extended LIST passes over it (RFC 5258 §3)
 	}
 }
 
@@ -109,14 +116,19 @@ func (q *listQuery) selects(box mailstore.Mailbox) bool {
 	return (!q.onlySubscribed || box.Subscribed) && (!q.onlySpecial || special)
 }
 
-// writeList writes every mailbox that matches, once, in order of names.
+// writeList writes every mailbox that matches, once, in order of names. One
+// that is not selected itself is there for what no pattern shows below it
+// (RFC 5258 §3.5).
 func (s *session) writeList(boxes []mailstore.Mailbox, q *listQuery) {
 	parents := make(map[string]bool) // of any mailbox
-	hides := make(map[string]bool)   // selected ones below that no pattern fits
+	holds := make(map[string]bool)   // RECURSIVEMATCH: selected ones below
+	hides := make(map[string]bool)   // of these, some that no pattern fits
 	for _, box := range boxes {
-		hidden := q.recursive && q.selects(box) && !q.matches(box.Name)
+		held := q.recursive && q.selects(box)
+		hidden := held && !q.matches(box.Name)
 		for _, p := range ancestors(box.Name) {
 			parents[p] = true
+			holds[p] = holds[p] || held
 			hides[p] = hides[p] || hidden
 		}
 	}
@@ -129,7 +141,7 @@ func (s *session) writeList(boxes []mailstore.Mailbox, q *listQuery) {
 			continue
 		}
 		s.w.Raw("* LIST ").Flags(q.attributes(box, parents[box.Name])).Raw(` "/" `).Mailbox(box.Name)
-		if hides[box.Name] {
+		if holds[box.Name] {
 			s.writeChildInfo(q)
 		}
 		s.w.CRLF()
@@ -155,7 +167,9 @@ func (q *listQuery) attributes(box mailstore.Mailbox, parent bool) []imap.Flag {
 		attrs = append(attrs, "\\Subscribed")
 	}
 	switch {
-	case !q.basic && !q.children:
+	case !q.basic && !q.children && !box.NoSelect:
+		// A name that is no mailbox always says why it is listed (RFC 5258
+		// §3.5, RFC 9051 §6.3.9.6).
 	case parent:
 		attrs = append(attrs, "\\HasChildren")
 	default:
@@ -167,8 +181,8 @@ func (q *listQuery) attributes(box mailstore.Mailbox, parent bool) []imap.Flag {
 	return attrs
 }
 
-// writeChildInfo says that below there are mailboxes which the options select
-// and no pattern shows (RFC 5258 §3.5).
+// writeChildInfo says that below there are mailboxes which the options select,
+// whether a pattern shows them or not (RFC 5258 §3.5).
 func (s *session) writeChildInfo(q *listQuery) {
 	sep := ` ("CHILDINFO" (`
 	if q.onlySubscribed {

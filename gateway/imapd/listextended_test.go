@@ -28,7 +28,7 @@ func TestListExtended(t *testing.T) {
 	}{
 		{`LIST "" ("INBOX" a%)`, []string{`() "/" "INBOX"`, `() "/" "a"`}},
 		{`LIST "" (* % "inbox") RETURN ()`, []string{`() "/" "INBOX"`, `() "/" "Drafts"`, `() "/" "Receipts"`, `() "/" "Sent"`, `() "/" "Trash"`,
-			`() "/" "a"`, `(\NonExistent) "/" "a/b"`, `() "/" "a/b/c"`, `() "/" "d"`}},
+			`() "/" "a"`, `(\NonExistent \HasChildren) "/" "a/b"`, `() "/" "a/b/c"`, `() "/" "d"`}},
 		{`LIST a/ (b b/%) RETURN (CHILDREN SUBSCRIBED)`, []string{`(\NonExistent \HasChildren) "/" "a/b"`, `(\Subscribed \HasNoChildren) "/" "a/b/c"`}},
 		{`LIST "" % RETURN (SPECIAL-USE)`, []string{`() "/" "INBOX"`, `(\Drafts) "/" "Drafts"`, `() "/" "Receipts"`, `(\Sent) "/" "Sent"`, `(\Trash) "/" "Trash"`,
 			`() "/" "a"`, `() "/" "d"`}},
@@ -39,8 +39,14 @@ func TestListExtended(t *testing.T) {
 		// A parent that is not subscribed is listed for what no pattern shows.
 		{`LIST (SUBSCRIBED RECURSIVEMATCH) "" (a d)`, []string{`() "/" "a" ("CHILDINFO" ("SUBSCRIBED"))`, `(\Subscribed) "/" "d"`}},
 		{`LIST (RECURSIVEMATCH SUBSCRIBED) "" a*`, []string{`(\Subscribed) "/" "a/b/c"`}},
-		{`LIST (RECURSIVEMATCH SUBSCRIBED) "" a/%`, []string{`(\NonExistent) "/" "a/b" ("CHILDINFO" ("SUBSCRIBED"))`}},
+		{`LIST (RECURSIVEMATCH SUBSCRIBED) "" a/%`, []string{`(\NonExistent \HasChildren) "/" "a/b" ("CHILDINFO" ("SUBSCRIBED"))`}},
 		{`LIST (RECURSIVEMATCH SPECIAL-USE) "" (a d)`, nil},
+		// An empty name asks for the delimiter in the basic form only.
+		{`LIST "" "" RETURN (CHILDREN)`, nil},
+		{`LIST "" ("")`, nil},
+		{`LIST "d" ("")`, nil},
+		{`LIST () "a/" ""`, nil},
+		{`LIST "" ("" d)`, []string{`() "/" "d"`}},
 	} {
 		want := make([]string, len(c.want))
 		for i, line := range c.want {
@@ -58,12 +64,36 @@ func TestListExtended(t *testing.T) {
 	l.want(`LIST "" (`+strings.Repeat("a ", maxPatterns)+"a)", "NO [LIMIT]")
 }
 
+// CHILDINFO stands at every parent that is listed and holds something
+// selected; one that is not selected itself is listed only for what no pattern
+// shows (RFC 5258 §3.5, its example 9 and RFC 9051 §6.3.9.8, example 8).
+func TestListChildInfo(t *testing.T) {
+	w := newWorld(t, setup{})
+	l := w.login("u")
+	for _, box := range []string{"INBOX", "Drafts", "Receipts", "Sent", "Trash"} {
+		l.ok("UNSUBSCRIBE " + box)
+	}
+	for _, box := range []string{"foo2/bar1", "foo2/bar2", "baz2/bar2", "eps2", "eps2/mamba"} {
+		if box != "eps2" {
+			l.ok("CREATE " + box)
+		}
+	}
+	for _, box := range []string{"foo2/bar1", "foo2/bar2", "baz2/bar2", "eps2", "eps2/mamba"} {
+		l.ok("SUBSCRIBE " + box)
+	}
+	child := ` ("CHILDINFO" ("SUBSCRIBED"))`
+	l.want(`LIST (RECURSIVEMATCH SUBSCRIBED) "" "*2"`, "OK", `* LIST (\Subscribed) "/" "baz2/bar2"`, `* LIST (\Subscribed) "/" "eps2"`+child,
+		`* LIST () "/" "foo2"`+child, `* LIST (\Subscribed) "/" "foo2/bar2"`)
+	l.want(`LIST (RECURSIVEMATCH SUBSCRIBED) "" "e*"`, "OK", `* LIST (\Subscribed) "/" "eps2"`+child, `* LIST (\Subscribed) "/" "eps2/mamba"`)
+	l.want(`LIST (SUBSCRIBED) "" "e*"`, "OK", `* LIST (\Subscribed) "/" "eps2"`, `* LIST (\Subscribed) "/" "eps2/mamba"`)
+}
+
 // LIST-STATUS (RFC 5819): STATUS behind each LIST, none for what cannot be
 // selected or is there for its children only.
 func TestListStatus(t *testing.T) {
 	l := treeWorld(t)
 	l.want(`LIST "" (a/b d) RETURN (STATUS (MESSAGES SIZE))`, "OK",
-		`* LIST (\NonExistent) "/" "a/b"`, `* LIST () "/" "d"`, `* STATUS "d" (MESSAGES 3 SIZE `+decimal(3*len(plainMail))+`)`)
+		`* LIST (\NonExistent \HasChildren) "/" "a/b"`, `* LIST () "/" "d"`, `* STATUS "d" (MESSAGES 3 SIZE `+decimal(3*len(plainMail))+`)`)
 	l.want(`LIST (SUBSCRIBED RECURSIVEMATCH) "" (a d) RETURN (STATUS (UNSEEN) CHILDREN)`, "OK",
 		`* LIST (\HasChildren) "/" "a" ("CHILDINFO" ("SUBSCRIBED"))`, `* LIST (\Subscribed \HasNoChildren) "/" "d"`, `* STATUS "d" (UNSEEN 3)`)
 	// HIGHESTMODSEQ tells the server that the client knows mod-sequences.
@@ -135,8 +165,8 @@ func FuzzList(f *testing.F) {
 		if s.r.Err() != nil {
 			return
 		}
-		if n := len(q.patterns); n == 0 || n > maxPatterns {
-			t.Fatalf("%q: %d patterns", text, n)
+		if n := len(q.patterns); n > maxPatterns || q.root && (n > 0 || !q.basic) {
+			t.Fatalf("%q: %d patterns, root %v", text, n, q.root)
 		}
 		if q.basic && (q.subscribed || q.recursive || q.status != nil || len(q.patterns) > 1) {
 			t.Errorf("%q: basic with options", text)

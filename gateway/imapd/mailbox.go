@@ -20,7 +20,8 @@ const (
 
 var errBadName = no("CANNOT", "not a mailbox name")
 
-// normalName gives a name the form in which the store keeps it: NFC, without
+// normalName gives a name the form in which the store keeps it: NFC, as
+// Net-Unicode has it (RFC 9051 §5.1, RFC 5198 §2), without
 // a trailing delimiter, INBOX in this case. Names that could not be listed or
 // that hide something are refused.
 func normalName(name string) (string, error) {
@@ -37,15 +38,21 @@ func normalName(name string) (string, error) {
 			return "", errBadName
 		}
 	}
-	for _, r := range name {
-		if r == '*' || r == '%' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
-			return "", errBadName
-		}
+	if strings.ContainsFunc(name, badInName) {
+		return "", errBadName
 	}
 	if strings.EqualFold(levels[0], "INBOX") {
 		levels[0] = "INBOX"
 	}
 	return strings.Join(levels, string(mailstore.Delimiter)), nil
+}
+
+// badInName reports what no name may hold: wildcards; controls, line and
+// paragraph separators and code points that are not assigned (RFC 5198 §2, RFC
+// 6855 §3); and format characters, which are not seen.
+func badInName(r rune) bool {
+	return r == '*' || r == '%' || r == utf8.RuneError ||
+		unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Cn, unicode.Cf)
 }
 
 // boxName reads the only argument of a command that changes a mailbox.
@@ -70,12 +77,12 @@ func (s *session) lastName(name string) (string, error) {
 // account has one mailbox for each special use.
 func (s *session) create(*call) (answer, error) {
 	s.r.SP()
-	name := s.r.Mailbox()
+	given := s.r.Mailbox()
 	var uses []imap.Flag
 	if s.r.Try(' ') {
 		uses = s.readUses()
 	}
-	name, err := s.lastName(name)
+	name, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
@@ -83,15 +90,20 @@ func (s *session) create(*call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	var box mailstore.Mailbox
 	err = s.change(func(tx mailstore.UpdateTx) error {
 		if role != "" {
 			if err := roleFree(tx, name, role); err != nil {
 				return err
 			}
 		}
-		_, err := tx.CreateMailbox(name, role)
+		var err error
+		box, err = tx.CreateMailbox(name, role)
 		return try("create mailbox", err)
 	})
+	if err == nil {
+		s.writeNormalised(box, given)
+	}
 	return ok("created"), err
 }
 
@@ -153,7 +165,9 @@ func roleFree(tx mailstore.Tx, name string, role mailstore.Role) error {
 // deleteBox answers DELETE (RFC 3501 §6.3.4). A mailbox with children stays
 // as a name; deleting that again is refused until they are gone.
 func (s *session) deleteBox(*call) (answer, error) {
-	name, err := s.boxName()
+	s.r.SP()
+	given := s.r.Mailbox()
+	name, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
@@ -175,30 +189,43 @@ func (s *session) deleteBox(*call) (answer, error) {
 		s.unselect()
 		s.w.Raw("* OK [CLOSED] the selected mailbox was deleted").CRLF()
 	}
+	s.writeNormalised(mailstore.Mailbox{Name: box.Name, NoSelect: true}, given)
 	return ok("deleted"), nil
 }
 
 // rename answers RENAME (RFC 3501 §6.3.5).
 func (s *session) rename(*call) (answer, error) {
 	s.r.SP()
-	from := s.r.Mailbox()
-	to, err := s.boxName()
+	old := s.r.Mailbox()
+	s.r.SP()
+	given := s.r.Mailbox()
+	to, err := s.lastName(given)
 	if err != nil {
 		return answer{}, err
 	}
-	if from, err = normalName(from); err != nil {
+	from, err := normalName(old)
+	if err != nil {
 		return answer{}, err
 	}
 	if strings.HasPrefix(to, from+string(mailstore.Delimiter)) && from != "INBOX" {
 		return answer{}, no("CANNOT", "a mailbox cannot move below itself")
 	}
+	var box mailstore.Mailbox
 	err = s.change(func(tx mailstore.UpdateTx) error {
-		box, err := tx.MailboxByName(from)
-		if err != nil {
+		var err error
+		if box, err = tx.MailboxByName(from); err != nil {
 			return try("rename mailbox", err)
 		}
-		return try("rename mailbox", tx.RenameMailbox(box.ID, to))
+		if err = tx.RenameMailbox(box.ID, to); err == nil {
+			box, err = tx.MailboxByName(to)
+		}
+		return try("rename mailbox", err)
 	})
+	// INBOX is there again: that it has another name would be misleading, and
+	// is told only where a name was normalised (RFC 9051 §6.3.6).
+	if err == nil && s.rev2 && (from != "INBOX" || oldName(old, from)+oldName(given, to) != "") {
+		s.writeName(box, old)
+	}
 	return ok("renamed"), err
 }
 

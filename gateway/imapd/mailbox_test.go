@@ -55,6 +55,39 @@ func TestDeleteParent(t *testing.T) {
 	l.ok("NOOP") // the selected mailbox has another name and is the same
 }
 
+// A destination that could be created is TRYCREATE, also where a name is there
+// for its children; one that cannot is not (RFC 9051 §6.3.12, §6.4.7, §6.4.8).
+func TestTryCreate(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliver("INBOX", plainMail)
+	l := w.selected("INBOX")
+	l.ok("CREATE a/b")
+	l.ok("DELETE a")
+	for name, want := range map[string]string{"a": "NO [TRYCREATE]", "new": "NO [TRYCREATE]", `"x//y"`: "NO [NONEXISTENT]"} {
+		for _, cmd := range []string{"COPY 1 ", "UID COPY 1 ", "MOVE 1 ", "UID MOVE 1 "} {
+			l.want(cmd+name, want)
+		}
+		l.want("APPEND "+name+" {5}", want)
+		l.want("SELECT "+name, "NO [NONEXISTENT]", "* OK [CLOSED] previous mailbox")
+		l.ok("SELECT INBOX")
+	}
+	l.ok("CREATE a")
+	l.want("COPY 1 a", "OK [COPYUID")
+}
+
+// MOVE within a mailbox gives the messages new UIDs (RFC 9051 §6.4.8).
+func TestMoveToSelf(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliverAll("INBOX", plainMail, 3)
+	l := w.selected("INBOX")
+	got, tagged := l.do("MOVE 1 INBOX")
+	if !strings.HasPrefix(tagged, "OK") || len(got) != 3 || !strings.HasSuffix(got[0], " 1 4] moved") || got[1] != "* 4 EXISTS" || got[2] != "* 1 EXPUNGE" {
+		t.Errorf("%q %s", got, tagged)
+	}
+	l.want("UID SEARCH ALL", "OK", "* SEARCH 2 3 4")
+	l.want("UID FETCH 4 RFC822.SIZE", "OK", "* 3 FETCH (UID 4 RFC822.SIZE "+decimal(len(plainMail))+")")
+}
+
 // Deleting the selected mailbox: the own session goes on without it, another
 // one is told and ends.
 func TestDeleteSelected(t *testing.T) {
@@ -114,6 +147,40 @@ func TestMailboxNamesEncoded(t *testing.T) {
 	// NFD is the same mailbox as NFC.
 	l.ok("CREATE \"\u0439\"")
 	l.want("CREATE \"\u0438\u0306\"", "NO [ALREADYEXISTS]")
+	l.want("LIST \"\" \"\u0438\u0306%\"", "OK", `* LIST (\HasNoChildren) "/" "&BDk-"`)
+	l.want("LSUB \"\" \"\u0438\u0306%\"", "OK")
+	l.ok("SUBSCRIBE \"\u0438\u0306\"")
+	l.want("LSUB \"\" \"\u0438\u0306%\"", "OK", `* LSUB () "/" "&BDk-"`)
+}
+
+// Names are Net-Unicode without what RFC 6855 §3 takes out of it. Names of
+// letters, signs and pictures are all right.
+func TestNetUnicodeNames(t *testing.T) {
+	w := newWorld(t, setup{})
+	l := w.login("u")
+	for name, want := range map[string]string{
+		"a\u2028b":      "NO [CANNOT]", // line separator
+		"a\u2029b":      "NO [CANNOT]", // paragraph separator
+		"a\u0085b":      "NO [CANNOT]", // C1 control
+		"a\u009fb":      "NO [CANNOT]",
+		"\ufeffa":       "NO [CANNOT]", // byte order mark
+		"a\u202eb":      "NO [CANNOT]", // right to left from here on
+		"a\u0378b":      "NO [CANNOT]", // not assigned
+		"a\U000e0080b":  "NO [CANNOT]",
+		"a\ufffdb":      "NO [CANNOT]",
+		"a\xc3b":        "BAD", // no UTF-8
+		"a\xed\xa0\x80": "BAD", // a surrogate
+		"a\xc1\x81":     "BAD", // overlong
+		"a\x7fb":        "BAD",
+		"a\tb":          "BAD",
+		"№ 5 – «Ё»":     "OK",
+		"😀 日本":          "OK",
+	} {
+		_, tagged := l.do(`CREATE "` + name + `"`)
+		if !strings.HasPrefix(tagged, want) {
+			t.Errorf("CREATE %q: %s, want %s", name, tagged, want)
+		}
+	}
 }
 
 func TestListPatterns(t *testing.T) {
@@ -217,7 +284,7 @@ func readOnly(t *testing.T, l *line) {
 			t.Errorf("%s: %s", cmd, tagged)
 		}
 	}
-	got := strings.Join(l.ok("FETCH 1 (BODY[] RFC822 RFC822.TEXT FLAGS)"), "\n")
+	got := strings.Join(l.ok("FETCH 1 (BODY[] BODY[TEXT]<0.1> RFC822 RFC822.TEXT BINARY[] BINARY[1]<0.1> FLAGS)"), "\n")
 	if strings.Contains(got, `\Seen`) {
 		t.Errorf("fetch set a flag: %q", got)
 	}

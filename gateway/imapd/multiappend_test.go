@@ -200,6 +200,7 @@ func FuzzAppend(f *testing.F) {
 		c.ReadTimeout, c.AppendOctets = time.Second, 1000
 	}})
 	f.Add(" {3+}\r\nabc {3+}\r\nabc")
+	f.Add(" UTF8 (~{3+}\r\nabc) (x) UTF8 (~{7+}\r\na: ю\r\n) {1+}\r\nx")
 	f.Add(" (\\Seen) \"02-Mar-2026 03:04:05 +0300\" {3+}\r\nabc (x) {0+}\r\n {2000+}\r\n")
 	f.Add(" {3+}\r\nabc\r\nb APPEND Trash {1+}\r\nx\r\nb APPEND none {1+}\r\nx")
 	f.Fuzz(func(t *testing.T, input string) {

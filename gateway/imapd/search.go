@@ -13,7 +13,7 @@ type query struct {
 }
 
 // search answers SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 7162 §3.1.5),
-// with RETURN too (RFC 4731, RFC 5182).
+// with RETURN too (RFC 4731, RFC 5182) and always so in IMAP4rev2.
 func (s *session) search(c *call) (answer, error) {
 	p := &searchParser{s: s}
 	s.r.SP()
@@ -22,6 +22,9 @@ func (s *session) search(c *call) (answer, error) {
 	if err := s.r.Err(); err != nil {
 		s.unsave(p.returns, err)
 		return answer{}, err
+	}
+	if p.returns == nil && s.rev2 {
+		p.returns = &searchReturn{all: true} // RFC 9051 §6.4.4
 	}
 	if p.modseq {
 		s.useCondstore()

@@ -68,6 +68,10 @@ func (p *searchParser) readSearch() []criterion {
 func beginsSet(c byte) bool { return c == '*' || c == '$' || c >= '0' && c <= '9' }
 
 func (p *searchParser) charset(name string) {
+	if p.s.utf8Accept {
+		p.s.r.Refuse(bad("the charset is UTF-8 since it was enabled")) // RFC 6855 §3
+		return
+	}
 	decode, known := charsets[strings.ToUpper(name)]
 	if !known {
 		p.s.r.Refuse(no(badCharset, "charset not known"))
@@ -183,7 +187,7 @@ func (p *searchParser) keyword(want bool) criterion {
 
 func (p *searchParser) size(larger bool) criterion {
 	p.s.r.SP()
-	n := int64(p.s.r.Number())
+	n := int64(p.s.r.Number64()) // RFC 9051 §9
 	p.fields |= mailstore.FieldMeta
 	return func(c *candidate) verdict {
 		return verdictOf(larger && c.m.Size > n || !larger && c.m.Size < n)

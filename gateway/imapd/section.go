@@ -73,9 +73,9 @@ func (s *session) readPartial(sec *section) {
 		return
 	}
 	sec.partial = true
-	sec.from = int64(s.r.Number())
+	sec.from = int64(s.r.Number64()) // RFC 9051 §9
 	s.r.Byte('.')
-	sec.size = int64(s.r.Number())
+	sec.size = int64(s.r.Number64())
 	if sec.size == 0 && s.r.Err() == nil {
 		s.r.Fail("length above zero")
 	}

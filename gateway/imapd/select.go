@@ -49,7 +49,7 @@ func (s *session) selectBox(c *call) (answer, error) {
 		uidNext:  box.UIDNext,
 		exists:   box.Messages,
 	}
-	return s.describe(box), nil
+	return s.describe(box, name), nil
 }
 
 // selectParameters reads the parameters of SELECT (RFC 4466 §2.1) and reports
@@ -69,10 +69,17 @@ func (s *session) selectParameters() (condstore bool) {
 
 // describe writes what SELECT tells of a mailbox. HIGHESTMODSEQ goes to
 // everybody (RFC 7162 §3.1.2.1); UNSEEN, which would need a search, is left
-// out.
-func (s *session) describe(box mailstore.Mailbox) answer {
+// out. IMAP4rev2 has LIST in place of RECENT (RFC 9051 §6.3.2); given is the
+// name that the client used.
+func (s *session) describe(box mailstore.Mailbox, given string) answer {
 	s.writeFlagLists(box)
-	s.w.Raw("* ").Number(uint64(box.Messages)).Raw(" EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY ")
+	s.w.Raw("* ").Number(uint64(box.Messages)).Raw(" EXISTS\r\n")
+	if s.rev2 {
+		s.writeName(box, oldName(given, box.Name))
+	} else {
+		s.w.Raw("* 0 RECENT\r\n")
+	}
+	s.w.Raw("* OK [UIDVALIDITY ")
 	s.w.Number(uint64(box.UIDValidity)).Raw("] as ever\r\n* OK [UIDNEXT ")
 	s.w.Number(uint64(box.UIDNext)).Raw("] next\r\n* OK [HIGHESTMODSEQ ")
 	s.w.Number(uint64(box.HighestMod)).Raw("] so far\r\n")
@@ -82,20 +89,22 @@ func (s *session) describe(box mailstore.Mailbox) answer {
 	return okCode("READ-WRITE", "here it is")
 }
 
-// findBox finds a selectable mailbox.
+// errNeverBox answers a name that no mailbox can have: it is no use to create
+// it first.
+var errNeverBox = no("NONEXISTENT", "no mailbox can have this name")
+
+// findBox finds a selectable mailbox. A name that only holds others is none,
+// but can be made one.
 func (s *session) findBox(tx mailstore.Tx, name string) (mailstore.Mailbox, error) {
 	name, err := normalName(name)
 	if err != nil {
-		return mailstore.Mailbox{}, mailstore.ErrNoMailbox
+		return mailstore.Mailbox{}, errNeverBox
 	}
 	box, err := tx.MailboxByName(name)
-	if err != nil {
-		return box, try("find mailbox", err)
+	if err == nil && box.NoSelect {
+		err = mailstore.ErrNoMailbox
 	}
-	if box.NoSelect {
-		return box, no("NONEXISTENT", "mailbox holds other mailboxes only")
-	}
-	return box, nil
+	return box, try("find mailbox", err)
 }
 
 // unselect leaves the selected mailbox.

@@ -31,13 +31,15 @@ type session struct {
 	r  *wire.Reader
 	w  *wire.Writer
 
-	secure    bool
-	bye       bool // LOGOUT was answered
-	pushing   bool // the pusher owns the writer
-	failures  int
-	who       *auth.Identity // nil before the login
-	view      *view          // nil when no mailbox is selected
-	condstore bool           // RFC 7162 §3.1: the client knows MODSEQ
+	secure     bool
+	bye        bool // LOGOUT was answered
+	pushing    bool // the pusher owns the writer
+	failures   int
+	who        *auth.Identity // nil before the login
+	view       *view          // nil when no mailbox is selected
+	condstore  bool           // RFC 7162 §3.1: the client knows MODSEQ
+	utf8Accept bool           // RFC 6855: the client takes UTF-8
+	rev2       bool           // the client speaks IMAP4rev2 (RFC 9051)
 }
 
 // serveConn runs one connection to its end.

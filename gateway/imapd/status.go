@@ -6,9 +6,10 @@ import (
 	"gosbridge/mailstore"
 )
 
-// statusItems are what STATUS can tell (RFC 3501 §6.3.10; HIGHESTMODSEQ: RFC
-// 7162 §3.1.7; APPENDLIMIT: RFC 7889 §4; SIZE: RFC 8438).
-var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "APPENDLIMIT", "SIZE"}
+// statusItems are what STATUS can tell (RFC 3501 §6.3.10; DELETED: RFC 9051
+// §6.3.11; HIGHESTMODSEQ: RFC 7162 §3.1.7; APPENDLIMIT: RFC 7889 §4; SIZE: RFC
+// 8438).
+var statusItems = []string{"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "HIGHESTMODSEQ", "APPENDLIMIT", "SIZE"}
 
 // status answers STATUS from the mailbox record.
 func (s *session) status(*call) (answer, error) {
@@ -81,6 +82,8 @@ func (s *session) statusValue(box mailstore.Mailbox, item string) uint64 {
 		return uint64(box.UIDValidity)
 	case "UNSEEN":
 		return uint64(box.Unseen)
+	case "DELETED":
+		return uint64(box.Deleted)
 	case "HIGHESTMODSEQ":
 		return uint64(box.HighestMod)
 	case "SIZE":

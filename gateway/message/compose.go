@@ -201,7 +201,7 @@ func formatParam(name, value string) []string {
 	var pieces []string
 	piece := "utf-8''"
 	for _, r := range value {
-		coded := percentEncode(r)
+		coded := percentEncode(string(r))
 		if len(piece)+len(coded) > room {
 			pieces = append(pieces, piece)
 			piece = ""
@@ -219,14 +219,15 @@ func formatParam(name, value string) []string {
 }
 
 // percentEncode keeps the attribute characters of RFC 2231 §7.
-func percentEncode(r rune) string {
-	if r < utf8.RuneSelf && (isLetter(byte(r)) || '0' <= r && r <= '9' || strings.ContainsRune("-._~!#$&+", r)) {
-		return string(r)
-	}
+func percentEncode(s string) string {
 	const digits = "0123456789ABCDEF"
-	var out []byte
-	for _, c := range []byte(string(r)) {
-		out = append(out, '%', digits[c>>4], digits[c&15])
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		if c := s[i]; isLetter(c) || '0' <= c && c <= '9' || strings.IndexByte("-._~!#$&+", c) >= 0 {
+			out = append(out, c)
+		} else {
+			out = append(out, '%', digits[c>>4], digits[c&15])
+		}
 	}
 	return string(out)
 }

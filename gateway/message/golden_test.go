@@ -84,7 +84,7 @@ func dump(t *testing.T, raw []byte) string {
 		t.Fatal(err)
 	}
 	fmt.Fprintf(&b, "summary %d octets, date %s\n", len(summary), s.Date().Format("2006-01-02 15:04:05 -0700"))
-	fmt.Fprintf(&b, "ENVELOPE %s\nBODY %s\nBODYSTRUCTURE %s\n", s.Envelope(), s.Body(), s.BodyStructure())
+	fmt.Fprintf(&b, "ENVELOPE %s\nBODY %s\nBODYSTRUCTURE %s\n", s.Envelope(), s.Body(false), s.BodyStructure(false))
 	return strings.ReplaceAll(b.String(), "\r\n", "␍␊")
 }
 

@@ -176,3 +176,34 @@ func TestHTML(t *testing.T) {
 		}
 	}
 }
+
+// Parameters in pieces are joined for BODYSTRUCTURE (RFC 2231 §6): plain ones
+// to a value, those with a charset to the form of one piece. What does not make
+// a whole stands as it came.
+func TestJoinParams(t *testing.T) {
+	for field, want := range map[string]string{
+		`a; x=1; y="2 3"`:                          `x=1 y=2 3`,
+		`a; x*0=ab; x*1="c d"; y=1`:                `x=abc d y=1`,
+		`a; X*1=b; y=1; x*0=a`:                     `y=1 x=ab`,
+		`a; x*0*=koi8-r''%F0; x*1*=%D2%C9`:         `x*=koi8-r''%F0%D2%C9`,
+		`a; x*0*=utf-8'ru'%D0%9F; x*1="a b%'\xff"`: `x*=utf-8'ru'%D0%9Fa%20b%25%27%FF`,
+		`a; x*=utf-8''%D0%9F`:                      `x*=utf-8''%D0%9F`,
+		`a; x*0=a; x*0=b; x*1=c`:                   `x=ac`,
+		`a; x*0=a; x*2=c`:                          `x*0=a x*2=c`,
+		`a; x*1=b`:                                 `x*1=b`,
+		`a; x*0=a; x*1*=%D0`:                       `x*0=a x*1*=%D0`,
+		`a; x*0*=%D0; x*1*=%9F`:                    `x*0*=%D0 x*1*=%9F`,
+		`a; x=p; x*0=a; x*1=b`:                     `x=p x*0=a x*1=b`,
+		`a; x*0=a; x*01=b; x*1x=c; x**=d`:          `x*0=a x*01=b x*1x=c x**=d`,
+		`a; x*100=a; *0=n`:                         `x*100=a =n`,
+	} {
+		_, params := parseParams(strings.ReplaceAll(field, `\xff`, "\xff"))
+		var got []string
+		for _, p := range joinParams(params) {
+			got = append(got, p.name+"="+p.value)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %s, want %s", field, strings.Join(got, " "), want)
+		}
+	}
+}

@@ -12,7 +12,7 @@ func TestHostileHeadersAreLinear(t *testing.T) {
 	const size = 128 << 10
 	for _, piece := range []string{
 		"=?", "=?a?B?", "=?a?B?x ", "(", "()", "<", "<,", "\"", "\"a\"", "a:", ";", "a@", ",", "\\", "x*0*=", ";x*=", ";x=\"",
-		";a*1=b", "%", "=?utf-8?B?0J8=?= ", "a\x00", "<\"", "(\\", "&", "-", "1-1-1 ",
+		";a*1=b", ";a*0=b", ";a*0*=b''", "%", "=?utf-8?B?0J8=?= ", "a\x00", "<\"", "(\\", "&", "-", "1-1-1 ",
 	} {
 		value := strings.Repeat(piece, size/len(piece))
 		raw := []byte("X: y\r\nTo: " + value + "\r\nDate: " + value + "\r\nContent-Type: a/b; " + value + "\r\n\r\n")

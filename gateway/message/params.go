@@ -190,6 +190,93 @@ func joinPieces(list []piece) string {
 	return decodeCharset(octets, charset)
 }
 
+// joinParams joins values that came in pieces (RFC 2231 §3), as BODYSTRUCTURE
+// shall have them (RFC 2231 §6, RFC 9051 §7.5.2). One with a charset stays in the
+// form of RFC 2231 §4, which clients know, as "name*". Pieces that do not make a
+// whole stand as they were received.
+func joinParams(params []param) []param {
+	pieces := make(map[string][]int) // by name: where each stands
+	whole := make(map[string]bool)   // names that stand in one piece
+	for i, p := range params {
+		base, number := pieceOf(p.name)
+		if number < 0 {
+			whole[base] = true
+			continue
+		}
+		for len(pieces[base]) <= number {
+			pieces[base] = append(pieces[base], -1)
+		}
+		if pieces[base][number] < 0 {
+			pieces[base][number] = i
+		}
+	}
+	if len(pieces) == 0 {
+		return params
+	}
+	made := make(map[int]param) // what stands for the first piece
+	for base, at := range pieces {
+		p, ok := joinPiecesAt(params, at)
+		if !ok || whole[base] {
+			delete(pieces, base)
+			continue
+		}
+		made[at[0]] = p
+	}
+	joined := make([]param, 0, len(params))
+	for i, p := range params {
+		base, number := pieceOf(p.name)
+		if all, first := made[i]; first {
+			joined = append(joined, all)
+		} else if number < 0 || pieces[base] == nil {
+			joined = append(joined, p)
+		}
+	}
+	return joined
+}
+
+// pieceOf reads "name*3" and "name*3*", of a hundred pieces at most; number is
+// -1 for other names.
+func pieceOf(name string) (base string, number int) {
+	base, section, star := strings.Cut(strings.ToLower(name), "*")
+	section = strings.TrimSuffix(section, "*")
+	if !star || section == "" || len(section) > 2 || len(section) == 2 && section[0] == '0' {
+		return base, -1
+	}
+	for i := range len(section) {
+		if section[i] < '0' || section[i] > '9' {
+			return base, -1
+		}
+		number = 10*number + int(section[i]-'0')
+	}
+	return base, number
+}
+
+// joinPiecesAt joins the pieces that stand at these indexes, if none is missing.
+func joinPiecesAt(params []param, at []int) (param, bool) {
+	percent := false
+	for _, i := range at {
+		if i < 0 {
+			return param{}, false
+		}
+		percent = percent || strings.HasSuffix(params[i].name, "*")
+	}
+	first := params[at[0]]
+	name, _, _ := strings.Cut(first.name, "*")
+	var value strings.Builder
+	for _, i := range at {
+		if percent && !strings.HasSuffix(params[i].name, "*") {
+			value.WriteString(percentEncode(params[i].value))
+		} else {
+			value.WriteString(params[i].value)
+		}
+	}
+	if !percent {
+		return param{name, value.String()}, true
+	}
+	// The charset stands in the first piece (RFC 2231 §4.1).
+	return param{name + "*", value.String()}, strings.HasSuffix(first.name, "*") && strings.Count(first.value, "'") >= 2
+}
+
 // decodePlain reads a value whose form does not say how it is encoded: encoded
 // words in quotes (forbidden by RFC 2047 §5, common), percent (browsers), raw
 // octets.

@@ -39,7 +39,7 @@ func checkInvariants(t *testing.T, raw []byte, m *Message, limits Limits) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range [][]byte{s.Envelope(), s.Body(), s.BodyStructure()} {
+	for _, b := range [][]byte{s.Envelope(), s.Body(false), s.BodyStructure(false)} {
 		checkWire(t, b)
 	}
 	light, err := Index(bytes.NewReader(raw), limits)

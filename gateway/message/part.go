@@ -1,6 +1,9 @@
 package message
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // describe reads the fields of a part's header that decide on its structure.
 // Of a field that stands twice the first counts.
@@ -93,7 +96,17 @@ func (p *Part) encoded() bool { return p.Encoding == "base64" || p.Encoding == "
 // isMessage reports whether the part carries a message that can be looked
 // into (RFC 2046 §5.2.1, RFC 6532 §3.7).
 func (p *Part) isMessage() bool {
-	return (p.MediaType == "message/rfc822" || p.MediaType == "message/global") && !p.encoded()
+	return (p.MediaType == "message/rfc822" || p.MediaType == globalType) && !p.encoded()
+}
+
+// globalType is that of a message with UTF-8 in its header (RFC 6532 §3.7).
+// BODYSTRUCTURE shows what is in it to clients of IMAP4rev2 only.
+const globalType = "message/global"
+
+// holdsGlobal reports whether the part is or holds one of globalType.
+func (p *Part) holdsGlobal() bool {
+	return p.MediaType == globalType || slices.ContainsFunc(p.Children, (*Part).holdsGlobal) ||
+		p.Embedded != nil && p.Embedded.Root.holdsGlobal()
 }
 
 // boundary is the parameter as received: it is octets, not text.

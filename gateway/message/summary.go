@@ -18,6 +18,7 @@ import (
 //	envelope: a slot octet for each element, with a string for slotInline
 //	BODYSTRUCTURE; number of extension ranges, each gap and length
 //	part table, see appendPart
+//	where IMAP4rev2 has another: its BODYSTRUCTURE and extension ranges
 //
 // Offsets in the part table count from the end of the header, so that a header
 // prefix moves them by nothing. Later versions may append.
@@ -84,7 +85,6 @@ func (m *Message) summary(h Header, headerSize int64) []byte {
 	}
 	w := &wire{b: make([]byte, 0, 512)}
 	w.structure(m.Root)
-
 	b := make([]byte, 0, 256+len(s.stored)+len(w.b))
 	b = append(b, summaryVersion, s.flags)
 	b = binary.AppendUvarint(b, uint64(headerSize))
@@ -93,6 +93,18 @@ func (m *Message) summary(h Header, headerSize int64) []byte {
 	}
 	b = s.appendHeader(b)
 	b = s.appendSlots(b, h)
+	b = w.appendTo(b)
+	b = appendPart(b, m.Root, m.HeaderSize, true)
+	if m.Root.holdsGlobal() {
+		w = &wire{rev2: true}
+		w.structure(m.Root)
+		b = w.appendTo(b)
+	}
+	return b
+}
+
+// appendTo appends the BODYSTRUCTURE and the ranges of its extension data.
+func (w *wire) appendTo(b []byte) []byte {
 	b = appendBytes(b, w.b)
 	b = binary.AppendUvarint(b, uint64(len(w.extensions)))
 	at := 0
@@ -101,7 +113,7 @@ func (m *Message) summary(h Header, headerSize int64) []byte {
 		b = binary.AppendUvarint(b, uint64(x.to-x.from))
 		at = x.to
 	}
-	return appendPart(b, m.Root, m.HeaderSize, true)
+	return b
 }
 
 // Index makes the Summary of a stream without decoding its parts. Memory is

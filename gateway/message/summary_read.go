@@ -22,9 +22,26 @@ type Summary struct {
 	others     []byte // 16-bit hashes
 	slot       [slots]byte
 	inline     [slots][]byte
+	form       form
+	parts      []byte // and behind them the form of IMAP4rev2, if it is another
+}
+
+// form is a BODYSTRUCTURE, with parentheses, and what of it BODY leaves out.
+type form struct {
 	structure  []byte
-	extensions []byte // pairs of uvarints
-	parts      []byte
+	extensions []byte // number of ranges, and pairs of uvarints
+}
+
+// form reads what wire.appendTo appended.
+func (c *cursor) form() form {
+	f := form{structure: c.bytes()}
+	start := c.b
+	for n := c.number(); n > 0 && !c.bad; n-- {
+		c.number()
+		c.number()
+	}
+	f.extensions = start[:len(start)-len(c.b)]
+	return f
 }
 
 // DecodeSummary reads an encoded Summary. b must not change as long as the
@@ -52,13 +69,7 @@ func DecodeSummary(b []byte) (*Summary, error) {
 			s.inline[slot] = c.bytes()
 		}
 	}
-	s.structure = c.bytes()
-	start := c.b
-	for n := c.number(); n > 0 && !c.bad; n-- {
-		c.number()
-		c.number()
-	}
-	s.extensions = start[:len(start)-len(c.b)]
+	s.form = c.form()
 	s.parts = c.b
 	if c.bad || len(s.parts) == 0 {
 		return nil, errSummary
@@ -103,19 +114,37 @@ func (s *Summary) appendSlot(b []byte, slot int) []byte {
 	return append(b, "NIL"...)
 }
 
-// BodyStructure is the BODYSTRUCTURE form with its parentheses. It must not be
-// changed.
-func (s *Summary) BodyStructure() []byte { return s.structure }
+// BodyStructure is the BODYSTRUCTURE form with its parentheses, of IMAP4rev1 or
+// of IMAP4rev2. It must not be changed.
+func (s *Summary) BodyStructure(rev2 bool) []byte { return s.formOf(rev2).structure }
 
 // Body is the BODY form, which has no extension data.
-func (s *Summary) Body() []byte {
-	b := make([]byte, 0, len(s.structure))
-	c := cursor{b: s.extensions}
-	rest := s.structure
+func (s *Summary) Body(rev2 bool) []byte { return s.formOf(rev2).body() }
+
+// formOf finds the form of a version. Most messages have one for both.
+func (s *Summary) formOf(rev2 bool) form {
+	if !rev2 {
+		return s.form
+	}
+	c := cursor{b: s.parts}
+	c.skipParts(c.part(0, true).children, 0)
+	if c.bad || len(c.b) == 0 {
+		return s.form
+	}
+	if f := c.form(); !c.bad {
+		return f
+	}
+	return s.form
+}
+
+func (f form) body() []byte {
+	b := make([]byte, 0, len(f.structure))
+	c := cursor{b: f.extensions}
+	rest := f.structure
 	for n := c.number(); n > 0; n-- {
 		keep, drop := c.number(), c.number()
 		if c.bad || keep > int64(len(rest)) || drop > int64(len(rest))-keep {
-			return s.structure // damaged: the longer form is still well formed
+			return f.structure // damaged: the longer form is still well formed
 		}
 		b = append(b, rest[:keep]...)
 		rest = rest[keep+drop:]
@@ -206,7 +235,7 @@ func (s *Summary) WithPrefix(prefix []byte) []byte {
 	for i := 0; i+1 < len(s.others); i += 2 {
 		w.other(binary.BigEndian.Uint16(s.others[i:]))
 	}
-	b := make([]byte, 0, 64+len(w.stored)+len(s.structure)+len(s.parts)+512)
+	b := make([]byte, 0, 64+len(w.stored)+len(s.form.structure)+len(s.parts)+512)
 	b = append(b, summaryVersion, w.flags)
 	b = binary.AppendUvarint(b, uint64(s.headerSize)+uint64(len(prefix)))
 	if w.flags&flagDate != 0 {
@@ -218,8 +247,8 @@ func (s *Summary) WithPrefix(prefix []byte) []byte {
 			b = appendBytes(b, s.inline[slot])
 		}
 	}
-	b = appendBytes(b, s.structure)
-	b = append(b, s.extensions...)
+	b = appendBytes(b, s.form.structure)
+	b = append(b, s.form.extensions...)
 	return append(b, s.parts...)
 }
 

@@ -25,7 +25,7 @@ func summaryOf(t testing.TB, raw []byte) *Summary {
 }
 
 // fetch has an IMAP client read the forms of a summary.
-func fetch(t *testing.T, s *Summary) *imapclient.FetchMessageBuffer {
+func fetch(t *testing.T, s *Summary, rev2 bool) *imapclient.FetchMessageBuffer {
 	t.Helper()
 	ours, theirs := net.Pipe()
 	go func() {
@@ -34,7 +34,7 @@ func fetch(t *testing.T, s *Summary) *imapclient.FetchMessageBuffer {
 		for lines := bufio.NewScanner(ours); lines.Scan(); {
 			tag, command, _ := strings.Cut(lines.Text(), " ")
 			if strings.HasPrefix(command, "FETCH") {
-				fmt.Fprintf(ours, "* 1 FETCH (ENVELOPE %s BODYSTRUCTURE %s)\r\n", s.Envelope(), s.BodyStructure())
+				fmt.Fprintf(ours, "* 1 FETCH (ENVELOPE %s BODYSTRUCTURE %s)\r\n", s.Envelope(), s.BodyStructure(rev2))
 			}
 			fmt.Fprintf(ours, "%s OK done\r\n", tag)
 		}
@@ -45,9 +45,15 @@ func fetch(t *testing.T, s *Summary) *imapclient.FetchMessageBuffer {
 		Envelope: true, BodyStructure: &imap.FetchItemBodyStructure{Extended: true},
 	}).Collect()
 	if err != nil || len(got) != 1 {
-		t.Fatalf("client read %d messages: %v\n%s\n%s", len(got), err, s.Envelope(), s.BodyStructure())
+		t.Fatalf("client read %d messages: %v\n%s\n%s", len(got), err, s.Envelope(), s.BodyStructure(false))
 	}
 	return got[0]
+}
+
+// TestClientReadsGlobal has the client read the form of IMAP4rev2.
+func TestClientReadsGlobal(t *testing.T) {
+	raw := []byte(fmt.Sprintf(globalLetter, "Subject: Привет\r\n\r\nтекст"))
+	compareStructure(t, fetch(t, summaryOf(t, raw), true).BodyStructure, parse(raw, Limits{}).Root)
 }
 
 // TestClientReadsForms has a client of other people's making read what every
@@ -59,7 +65,7 @@ func TestClientReadsForms(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			m := parse(raw, Limits{})
-			got := fetch(t, summaryOf(t, raw))
+			got := fetch(t, summaryOf(t, raw), false)
 			if want := m.Header.Get("Message-Id"); strings.Trim(want, "<>") != got.Envelope.MessageID {
 				t.Errorf("Message-ID %q, want %q", got.Envelope.MessageID, want)
 			}
@@ -245,11 +251,64 @@ func sameAnswers(t *testing.T, a, b []byte) bool {
 		p1, ok1 := s.Part([]int{1})
 		p2, ok2 := s.Part([]int{2, 1})
 		all[i] = []any{
-			string(s.Envelope()), string(s.Body()), string(s.BodyStructure()), s.HeaderSize(), s.Date(),
+			string(s.Envelope()), string(s.Body(false)), string(s.BodyStructure(false)), string(s.Body(true)), string(s.BodyStructure(true)), s.HeaderSize(), s.Date(),
 			string(fields), ok, string(trace), traceOK, p1, ok1, p2, ok2,
 		}
 	}
 	return reflect.DeepEqual(all[0], all[1])
+}
+
+const globalLetter = "Content-Type: multipart/mixed; boundary=x\r\n\r\n" +
+	"--x\r\nContent-Type: message/global\r\n\r\n%s\r\n" +
+	"--x\r\nContent-Type: text/plain\r\n\r\nend\r\n--x--\r\n"
+
+// A message/global is opaque to IMAP4rev1 (RFC 3501 §9, media-message) and looked
+// into by IMAP4rev2 (RFC 9051 §9), wherever it stands; in an encoding it is
+// neither (as of message/rfc822, RFC 2046 §5.2.1). Other messages have one form.
+func TestMessageGlobal(t *testing.T) {
+	inner := "Subject: Привет\r\nFrom: иван@почта.example\r\n\r\nтекст"
+	opaque := `("MESSAGE" "GLOBAL" NIL NIL NIL "7BIT" 70`
+	envelope := "(NIL {12}\r\nПривет " + strings.Repeat("((NIL NIL {8}\r\nиван {18}\r\nпочта.example)) ", 3) + "NIL NIL NIL NIL NIL)"
+	text := `("TEXT" "PLAIN" ("CHARSET" "US-ASCII") NIL NIL "7BIT" `
+	looked := opaque + " " + envelope + " " + text + `10 1) 4)` + text + `3 1) "MIXED")`
+	raw := fmt.Sprintf(globalLetter, inner)
+	s := summaryOf(t, []byte(raw))
+	if got, want := string(s.Body(false)), "("+opaque+")"+text+`3 1) "MIXED")`; got != want {
+		t.Errorf("IMAP4rev1: %s, want %s", got, want)
+	}
+	if got, want := string(s.Body(true)), "("+looked; got != want {
+		t.Errorf("IMAP4rev2: %s, want %s", got, want)
+	}
+	if got := string(s.BodyStructure(true)); !strings.Contains(got, envelope+" "+text+"10 1 NIL NIL NIL NIL) 4 NIL NIL NIL NIL)") {
+		t.Errorf("IMAP4rev2: %s", got)
+	}
+	prefixed, err := DecodeSummary(s.WithPrefix([]byte("X-Letter-Number: GP-1\r\n")))
+	if err != nil || !bytes.Equal(prefixed.BodyStructure(true), s.BodyStructure(true)) {
+		t.Errorf("with a prefix: %v", err)
+	}
+	encoded := strings.Replace(raw, "message/global\r\n", "message/global\r\nContent-Transfer-Encoding: base64\r\n", 1)
+	s = summaryOf(t, []byte(encoded))
+	if got := string(s.Body(false)); !strings.HasPrefix(got, `(("MESSAGE" "GLOBAL" NIL NIL NIL "BASE64" 70)`) {
+		t.Errorf("encoded: %s", got)
+	}
+	if got := string(s.Body(true)); !strings.HasPrefix(got, `(("APPLICATION" "OCTET-STREAM" NIL NIL NIL "BASE64" 70)`) {
+		t.Errorf("encoded, IMAP4rev2: %s", got)
+	}
+	for name, deep := range map[string]string{
+		"in a message":   "Content-Type: message/rfc822\r\n\r\n" + raw,
+		"in another":     "Content-Type: message/global\r\n\r\n" + raw,
+		"in a multipart": "Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n" + raw + "\r\n--y--\r\n",
+	} {
+		s := summaryOf(t, []byte(deep))
+		if got := string(s.BodyStructure(true)); !strings.Contains(got, envelope) || strings.Contains(string(s.BodyStructure(false)), "Привет") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for name, raw := range letters(t) {
+		if s := summaryOf(t, raw); !bytes.Equal(s.BodyStructure(true), s.BodyStructure(false)) || !bytes.Equal(s.Body(true), s.Body(false)) {
+			t.Errorf("%s has two forms", name)
+		}
+	}
 }
 
 func TestSummarySize(t *testing.T) {
@@ -272,8 +331,10 @@ func TestDecodeSummaryRefuses(t *testing.T) {
 // useSummary calls every accessor.
 func useSummary(s *Summary) {
 	s.Envelope()
-	s.Body()
-	s.BodyStructure()
+	for _, rev2 := range []bool{false, true} {
+		s.Body(rev2)
+		s.BodyStructure(rev2)
+	}
 	s.Date()
 	s.Fields([]string{"Subject", "X"}, false)
 	s.Fields(nil, true)
@@ -288,6 +349,7 @@ func FuzzDecodeSummary(f *testing.F) {
 	for _, raw := range letters(f) {
 		f.Add(parse(raw, Limits{}).Summary())
 	}
+	f.Add(parse([]byte(fmt.Sprintf(globalLetter, "Subject: a\r\n\r\nb")), Limits{}).Summary())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := DecodeSummary(b)
 		if err != nil {

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// wire builds the forms of RFC 3501 §7.4.2. All of it is ASCII but for octets
-// within literals, so that it may be sent to every client.
+// wire builds the forms of RFC 3501 §7.4.2, or of RFC 9051 §7.5.2. All of it is
+// ASCII but for octets within literals, so that it may be sent to every client.
 type wire struct {
-	b []byte
+	b    []byte
+	rev2 bool // IMAP4rev2, which looks into message/global too
 	// extensions are the ranges of b that BODYSTRUCTURE has and BODY has not.
 	extensions []span
 }
@@ -185,8 +186,9 @@ func (w *wire) multipart(p *Part) {
 
 func (w *wire) single(p *Part) {
 	media := p.MediaType
-	embedded := p.Embedded != nil && media == "message/rfc822"
-	if media == "message/rfc822" && !embedded {
+	isMessage := media == "message/rfc822" || w.rev2 && media == globalType
+	embedded := p.Embedded != nil && isMessage
+	if isMessage && !embedded {
 		media = "application/octet-stream" // its form would need an envelope
 	}
 	main, sub, _ := strings.Cut(media, "/")
@@ -264,9 +266,10 @@ func (w *wire) languages(value string) {
 	}
 }
 
-// params appends parameters as received: what RFC 2231 made of a name is for
-// the client to read.
+// params appends parameters as received, but for what came in pieces: what RFC
+// 2231 §4 made of a value is for the client to read.
 func (w *wire) params(list []param) {
+	list = joinParams(list)
 	if len(list) == 0 {
 		w.raw("NIL")
 		return

@@ -90,13 +90,6 @@ func decodeBox(keys *accountKeys, id mailstore.MailboxID, v []byte) (*boxRecord,
 	return b, h.err()
 }
 
-// public returns the record as callers may keep it.
-func (b *boxRecord) public() mailstore.Mailbox {
-	m := b.Mailbox
-	m.Keywords = append([]string(nil), b.Keywords...)
-	return m
-}
-
 // keyword returns the index of a keyword; keywords are compared without case
 // (RFC 9051 §2.3.2).
 func (b *boxRecord) keyword(word string) (int, bool) {

@@ -36,7 +36,7 @@ func (u *update) CreateMailbox(name string, role mailstore.Role) (m mailstore.Ma
 	if err != nil {
 		return m, err
 	}
-	return b.public(), nil
+	return u.public(b), nil
 }
 
 // makeParents makes the missing levels above name, after it has checked that
@@ -119,7 +119,7 @@ func (u *update) revive(b *boxRecord, role mailstore.Role) (mailstore.Mailbox, e
 	b.UIDValidity, b.NoSelect, b.Role = validity, false, role
 	b.renamed = true
 	u.w.touch(u.keys.id, 0)
-	return b.public(), nil
+	return u.public(b), nil
 }
 
 // Subscribe implements mailstore.MailboxWriter.

@@ -123,6 +123,14 @@ func (v *view) quota() (int64, error) {
 	return rec.account.Quota, err
 }
 
+// public returns a mailbox's record as callers may keep it.
+func (v *view) public(b *boxRecord) mailstore.Mailbox {
+	m := b.Mailbox
+	m.Keywords = append([]string(nil), b.Keywords...)
+	m.Full = len(b.Keywords) >= v.s.opts.MaxKeywords
+	return m
+}
+
 // Mailboxes implements mailstore.Tx.
 func (v *view) Mailboxes() ([]mailstore.Mailbox, error) {
 	all, err := v.allBoxes()
@@ -131,7 +139,7 @@ func (v *view) Mailboxes() ([]mailstore.Mailbox, error) {
 	}
 	list := make([]mailstore.Mailbox, 0, len(all))
 	for _, b := range all {
-		list = append(list, b.public())
+		list = append(list, v.public(b))
 	}
 	slices.SortFunc(list, func(a, b mailstore.Mailbox) int {
 		if (a.Name == inbox) != (b.Name == inbox) {
@@ -151,7 +159,7 @@ func (v *view) Mailbox(id mailstore.MailboxID) (mailstore.Mailbox, error) {
 	if err != nil {
 		return mailstore.Mailbox{}, err
 	}
-	return b.public(), nil
+	return v.public(b), nil
 }
 
 // MailboxByName implements mailstore.Tx.
@@ -164,7 +172,7 @@ func (v *view) MailboxByName(name string) (mailstore.Mailbox, error) {
 	if err != nil {
 		return mailstore.Mailbox{}, err
 	}
-	return b.public(), nil
+	return v.public(b), nil
 }
 
 // MailboxByRole implements mailstore.Tx. Roles are sealed, so a search opens
@@ -177,7 +185,7 @@ func (v *view) MailboxByRole(role mailstore.Role) (mailstore.Mailbox, error) {
 	if id, ok := v.keys.roles.Load(role); ok {
 		b, err := v.box(id.(mailstore.MailboxID))
 		if err == nil && b.Role == role {
-			return b.public(), nil
+			return v.public(b), nil
 		}
 		if err != nil && !errors.Is(err, mailstore.ErrNoMailbox) {
 			return mailstore.Mailbox{}, err
@@ -190,7 +198,7 @@ func (v *view) MailboxByRole(role mailstore.Role) (mailstore.Mailbox, error) {
 	for _, b := range all {
 		if b.Role == role {
 			v.keys.roles.Store(role, b.ID)
-			return b.public(), nil
+			return v.public(b), nil
 		}
 	}
 	return mailstore.Mailbox{}, mailstore.ErrNoMailbox

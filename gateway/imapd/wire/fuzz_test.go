@@ -13,6 +13,9 @@ func FuzzReader(f *testing.F) {
 	f.Add("{5+}\r\nabcde x\r\n\"\\\"", []byte{5, 6, 7, 8, 9, 10})
 	f.Fuzz(func(t *testing.T, input string, ops []byte) {
 		r, _ := reader(input)
+		if len(ops) > 20 {
+			r.UTF8()
+		}
 		for r.Next() == nil {
 			for _, op := range ops[:min(len(ops), 20)] {
 				if got := token(r, op); len(got) > testLimits.Command {

@@ -53,41 +53,57 @@ func plainName(name string) bool {
 	return true
 }
 
-// DecodeMailbox reads a name in modified UTF-7. A name with octets above 127
-// is taken as UTF-8 as it stands. ok is false when it is neither, or holds
-// controls.
+// DecodeMailbox reads a name in modified UTF-7. Octets above 127 stand for
+// themselves, in UTF-8, which go-imap sends to every server of IMAP4rev2; a
+// name with them that is no modified UTF-7 is taken as it stands. ok is false
+// when it is neither, or holds controls.
 func DecodeMailbox(name string) (decoded string, ok bool) {
-	if !utf8.ValidString(name) {
-		return "", false
-	}
-	raw := false
-	for i := range len(name) {
-		if name[i] < 0x20 || name[i] == 0x7f {
-			return "", false
-		}
-		raw = raw || name[i] >= 0x80
-	}
-	if raw || !strings.Contains(name, "&") {
-		return name, true
+	raw, ok := RawMailbox(name)
+	if !ok || !strings.Contains(name, "&") {
+		return raw, ok
 	}
 	var out strings.Builder
-	for {
-		plain, rest, shifted := strings.Cut(name, "&")
+	for shift, rest := false, name; ; {
+		plain, after, shifted := strings.Cut(rest, "&")
 		out.WriteString(plain)
 		if !shifted {
 			return out.String(), true
 		}
-		code, after, closed := strings.Cut(rest, "-")
-		if !closed {
-			return "", false
-		}
-		if code == "" {
+		code, after, closed := strings.Cut(after, "-")
+		switch {
+		case closed && code == "":
 			out.WriteByte('&')
-		} else if !decodeShift(&out, code) {
+			shift = false
+		// A shift right behind another is superfluous (RFC 9051 §A.1): the
+		// name has one form only.
+		case !closed, shift && plain == "", !decodeShift(&out, code):
+			return name, asciiEnd(name) < len(name)
+		default:
+			shift = true
+		}
+		rest = after
+	}
+}
+
+// RawMailbox reads a name in UTF-8, where "&" is a letter like any other. ok is
+// false when it is no UTF-8 or holds controls.
+func RawMailbox(name string) (same string, ok bool) {
+	for i := range len(name) {
+		if name[i] < 0x20 || name[i] == 0x7f {
 			return "", false
 		}
-		name = after
 	}
+	return name, utf8.ValidString(name)
+}
+
+// asciiEnd is the index of the first octet above 127.
+func asciiEnd(s string) int {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // decodeShift writes what stands between "&" and "-".

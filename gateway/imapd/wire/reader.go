@@ -52,6 +52,7 @@ type Reader struct {
 	br     *bufio.Reader
 	limits Limits
 	more   func() error // asks the client to send a literal
+	utf8   bool         // see UTF8
 
 	line    []byte // of the command, without line end; gone with the next line
 	pos     int
@@ -71,6 +72,11 @@ func NewReader(r io.Reader, limits Limits, more func() error) *Reader {
 
 // SetLimits changes the limits from the next token on.
 func (r *Reader) SetLimits(limits Limits) { r.limits = limits }
+
+// UTF8 makes the reader that of a client which enabled UTF-8 (RFC 9051, RFC
+// 6855 §3): names of mailboxes are in it and not in modified UTF-7, and quoted
+// strings must be.
+func (r *Reader) UTF8() { r.utf8 = true }
 
 // Reset drops everything read ahead and goes on with src: what a client sent
 // in the clear behind STARTTLS must not be taken for commands (RFC 3501 §6.2.1).

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -41,6 +42,15 @@ func (r *Reader) NString() (s string, ok bool) {
 }
 
 func (r *Reader) quoted() string {
+	text := r.quotedOctets()
+	if r.utf8 && !utf8.ValidString(text) {
+		r.want("UTF-8 in quotes") // RFC 6855 §3
+		return ""
+	}
+	return text
+}
+
+func (r *Reader) quotedOctets() string {
 	r.Byte('"')
 	start, escaped := r.pos, false
 	for i := r.pos; i < len(r.line); i++ {
@@ -78,29 +88,28 @@ func unescape(b []byte) string {
 	return string(out)
 }
 
-// Mailbox takes a mailbox name and decodes its modified UTF-7 (RFC 3501
-// §5.1.3). A name in raw UTF-8 is taken too.
-func (r *Reader) Mailbox() string {
-	name, ok := DecodeMailbox(r.Text())
-	if !ok {
-		r.want("mailbox name in modified UTF-7")
-	}
-	return name
-}
+// Mailbox takes a mailbox name: in UTF-8 where the client enabled that, else in
+// modified UTF-7 (RFC 3501 §5.1.3) or what DecodeMailbox takes beside it.
+func (r *Reader) Mailbox() string { return r.name(r.Text()) }
 
 // Pattern takes the pattern of LIST, which may be an atom with wildcards.
 func (r *Reader) Pattern() string {
-	var raw string
 	if c := r.Peek(); c == '"' || c == '{' {
-		raw = r.String()
-	} else {
-		raw = string(r.word(classList, "pattern"))
+		return r.name(r.String())
 	}
-	pattern, ok := DecodeMailbox(raw)
+	return r.name(string(r.word(classList, "pattern")))
+}
+
+func (r *Reader) name(raw string) string {
+	decode, form := DecodeMailbox, "modified UTF-7"
+	if r.utf8 {
+		decode, form = RawMailbox, "UTF-8"
+	}
+	name, ok := decode(raw)
 	if !ok {
-		r.want("pattern in modified UTF-7")
+		r.want("mailbox name in " + form)
 	}
-	return pattern
+	return name
 }
 
 // Number takes a number of 32 bits.

@@ -203,13 +203,76 @@ func TestMailboxNames(t *testing.T) {
 			t.Errorf("decode %q: %q, %v", want, got, valid)
 		}
 	}
-	for _, name := range []string{"&", "&AGE-", "&2D0-", "&3gA-", "&BB-", "&!!-", "&BB8=-", "&AAo-", "&AH8-", "\xff", "a\x1bb", "a\x7fb"} {
+	for _, name := range []string{"&", "&AGE-", "&2D0-", "&3gA-", "&BB-", "&!!-", "&BB8=-", "&AAo-", "&AH8-", "\xff", "a\x1bb", "a\x7fb",
+		"&U,BTFw-&ZeVnLIqe-", "&Jjo!", "a&BB8-&BB8-b"} {
 		if got, valid := DecodeMailbox(name); valid {
 			t.Errorf("decode %q: %q", name, got)
 		}
 	}
-	if got, valid := DecodeMailbox("Почта & Co"); !valid || got != "Почта & Co" {
-		t.Errorf("raw UTF-8: %q, %v", got, valid)
+	for name, want := range map[string]string{
+		"Почта & Co": "Почта & Co", "Почта &- Co": "Почта & Co", "Почта&BB8-": "ПочтаП", "П &AGE- &-": "П &AGE- &-",
+		"&BB8-&-&BB8-": "П&П", "&BB8-a&BB8-": "ПaП", "&Jjo-!": "☺!",
+	} {
+		if got, valid := DecodeMailbox(name); !valid || got != want {
+			t.Errorf("%q: %q, %v", name, got, valid)
+		}
+	}
+	for name, want := range map[string]bool{"a&b": true, "&BB8-": true, "Письма & Co": true, "a\xffb": false, "a\x00b": false, "a\x7f": false} {
+		if got, valid := RawMailbox(name); valid != want || valid && got != name {
+			t.Errorf("raw %q: %q, %v", name, got, valid)
+		}
+	}
+}
+
+// A client that enabled UTF-8 quotes in it and names mailboxes in it; what is
+// no UTF-8 is a syntax error in quotes, and an octet string in a literal.
+func TestReaderUTF8(t *testing.T) {
+	for _, test := range []struct {
+		input string
+		read  func(*Reader) string
+		want  string // "" for a syntax error
+	}{
+		{`"Письма & Co"`, (*Reader).Mailbox, "Письма & Co"},
+		{`a&b`, (*Reader).Mailbox, "a&b"},
+		{`"&BB8-"`, (*Reader).Mailbox, "&BB8-"},
+		{"\"\xff\"", (*Reader).Mailbox, ""},
+		{"{1+}\r\n\xff", (*Reader).Mailbox, ""},
+		{"{2+}\r\nП", (*Reader).Mailbox, "П"},
+		{"a\x01", (*Reader).Mailbox, ""},
+		{`"П&*"`, (*Reader).Pattern, "П&*"},
+		{`a&%`, (*Reader).Pattern, "a&%"},
+		{`"юг \"\\"`, (*Reader).String, `юг "\`},
+		{"\"\xc1\x81\"", (*Reader).String, ""},
+		{"\"\xed\xa0\x80\"", (*Reader).Text, ""},
+		{"{1+}\r\n\xff", (*Reader).String, "\xff"},
+		{"П", (*Reader).Text, ""}, // not in an atom
+	} {
+		r, _ := reader(test.input + "\r\n")
+		r.UTF8()
+		if err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		got := test.read(r)
+		if r.EOL(); r.Err() != nil {
+			got = ""
+		}
+		if got != test.want {
+			t.Errorf("%q: got %q (%v), want %q", test.input, got, r.Err(), test.want)
+		}
+	}
+}
+
+func TestWriterUTF8(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out, &Buffers{})
+	w.UTF8()
+	w.String(`юг "\`).Raw(" ").String("\xff").Raw(" ").String("а\nб").Raw(" ").Mailbox("Юг & a").Raw(" ").String(strings.Repeat("ю", 513))
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := `"юг \"\\" {1}` + "\r\n\xff {5}\r\nа\nб " + `"Юг & a" {1026}` + "\r\n" + strings.Repeat("ю", 513)
+	if got := out.String(); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

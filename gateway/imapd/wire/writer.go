@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -39,6 +40,7 @@ type Writer struct {
 	buffers *Buffers
 	buf     []byte // nil while there is nothing to write
 	err     error
+	utf8    bool // see UTF8
 }
 
 // NewWriter returns a writer to w.
@@ -48,6 +50,11 @@ func NewWriter(w io.Writer, buffers *Buffers) *Writer {
 
 // Reset goes on with another connection. Nothing may be pending.
 func (w *Writer) Reset(dst io.Writer) { w.w = dst }
+
+// UTF8 makes the writer that of a client which enabled UTF-8 (RFC 9051, RFC
+// 6855 §3): strings are quoted in it, and names of mailboxes stand as they are.
+// No other client may get that.
+func (w *Writer) UTF8() { w.utf8 = true }
 
 // Pending reports whether something waits for Flush.
 func (w *Writer) Pending() bool { return len(w.buf) > 0 }
@@ -122,12 +129,7 @@ func (w *Writer) CRLF() *Writer { return w.Raw("\r\n") }
 
 // String writes s quoted, or as a literal where it cannot be quoted.
 func (w *Writer) String(s string) *Writer {
-	for i := range len(s) {
-		if c := s[i]; c == 0 || c == '\r' || c == '\n' || c >= 0x80 {
-			return w.Literal([]byte(s))
-		}
-	}
-	if len(s) > 1024 {
+	if !w.quotable(s) {
 		return w.Literal([]byte(s))
 	}
 	w.room(2*len(s) + 2)
@@ -140,6 +142,15 @@ func (w *Writer) String(s string) *Writer {
 	}
 	w.buf = append(w.buf, '"')
 	return w
+}
+
+func (w *Writer) quotable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == 0 || c == '\r' || c == '\n' || c >= 0x80 && !w.utf8 {
+			return false
+		}
+	}
+	return len(s) <= 1024 && utf8.ValidString(s)
 }
 
 // Literal writes b as a literal.
@@ -176,7 +187,12 @@ func (w *Writer) Stream(r io.Reader, size int64) error {
 }
 
 // Mailbox writes a mailbox name.
-func (w *Writer) Mailbox(name string) *Writer { return w.String(EncodeMailbox(name)) }
+func (w *Writer) Mailbox(name string) *Writer {
+	if w.utf8 {
+		return w.String(name)
+	}
+	return w.String(EncodeMailbox(name))
+}
 
 // Date writes INTERNALDATE.
 func (w *Writer) Date(t time.Time) *Writer {
