@@ -201,7 +201,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// collect takes a reply, or a line of one, and notes in the log what refuses
+// a command: its codes, never its text, which may repeat what a client sent.
 func (c *conn) collect(text []byte) error {
+	if len(text) > 3 && text[0] >= '4' && text[3] == ' ' {
+		code, rest, _ := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
+		enhanced, _, _ := bytes.Cut(rest, []byte(" "))
+		c.log.Debug("smtp command refused", "reply", string(code), "enhanced", string(enhanced))
+	}
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
 	c.out = append(c.out, text...)
