@@ -1,0 +1,165 @@
+"""Mail programs from Debian: finding them, and running them in a home of their own, on a terminal where they want one."""
+
+import fcntl
+import email
+import hashlib
+import os
+import pathlib
+import pty
+import select
+import shutil
+import signal
+import struct
+import tempfile
+import termios
+import time
+import unittest
+
+from house import PATIENCE, Gateway, end, run, start
+
+
+def need(*names):
+    """Skips a test whose programs are not installed; under .ci/run all must be."""
+    missing = [n for n in names if shutil.which(n) is None]
+    if not missing:
+        return
+    if os.environ.get("GOSBRIDGE_PROGRAMS") == "required":
+        raise AssertionError("not installed: " + ", ".join(missing))
+    raise unittest.SkipTest("not installed: " + ", ".join(missing))
+
+
+class Home:
+    """A folder that a program takes for its user's home."""
+
+    def __init__(self, gateway):
+        # In memory where there is a place: some programs sync the disk for each message.
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="h", dir=os.environ.get("GOSBRIDGE_MEMORY")))
+        self.ca = self.path / "ca.pem"
+        shutil.copyfile(gateway.ca, self.ca)
+        self.environment = {
+            "HOME": str(self.path), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "vt100", "TZ": "UTC",
+            "TMPDIR": str(self.path)}
+
+    def close(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def write(self, name, text):
+        """Writes a file that only its owner reads, as programs want it of their configuration."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(text, str):
+            text = text.encode()
+        path.write_bytes(text)
+        path.chmod(0o600)
+        return path
+
+    def run(self, *argv, stdin="", status=0, patience=PATIENCE):
+        """Runs a program to its end, and wants this status; what it said, stdout before stderr."""
+        done = run(*argv, stdin=stdin, patience=patience, env=self.environment, cwd=self.path)
+        said = done.stdout + done.stderr
+        assert done.returncode == status, "%s ended with %d instead of %d:\n%s" % (argv[0], done.returncode, status, said)
+        return said
+
+    def terminal(self, *argv, patience=PATIENCE):
+        """Runs a program on a terminal until it ends by itself, with status 0; what it drew."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            try:
+                os.chdir(self.path)
+                os.execvpe(argv[0], [str(a) for a in argv], self.environment)
+            finally:
+                os._exit(127)
+        drawn, ended = b"", False
+        try:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+            end = time.monotonic() + patience
+            while not ended and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.2)[0]:
+                    try:
+                        drawn += os.read(terminal, 65536)
+                    except OSError:  # how Linux says that nobody has the terminal any more
+                        ended = True
+        finally:
+            if not ended:
+                os.kill(pid, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            os.close(terminal)
+        text = drawn.decode(errors="replace")
+        assert ended and status == 0, "%s: %s\n%s" % (
+            argv[0], "status %d" % status if ended else "did not end within %d s" % patience, text)
+        return text
+
+
+class Programs(unittest.TestCase):
+    """Tests with a gateway that notes what it refuses; of that nothing may happen but what a test has announced."""
+
+    programs = ()
+    flags = ()  # of quickstart
+    _gateways = {}  # by flags; the classes of a file share theirs
+
+    @classmethod
+    def setUpClass(cls):
+        need(*cls.programs)
+        if cls.flags not in cls._gateways:
+            gateway = Gateway()
+            unittest.addModuleCleanup(gateway.close)
+            cls._gateways[cls.flags] = gateway.watched(*cls.flags)
+        cls.gateway = cls._gateways[cls.flags]
+
+    def setUp(self):
+        self.home = Home(self.gateway)
+        self.addCleanup(self.home.close)
+        self.gateway.refused()  # of another test
+
+    def tearDown(self):
+        self.assertRefused()
+
+    def assertRefused(self, *expected):
+        """What clients were refused since the last look, no more and no less."""
+        self.assertEqual(self.gateway.refused(), list(expected))
+
+    def shown(self, number):
+        return self.gateway.json("letter", "show", number)
+
+    def latest(self, sender):
+        """The number of the last letter that an account sent."""
+        listed = self.gateway.json("letter", "list", "--account", sender)
+        return max(letter["number"] for letter in listed)
+
+
+def sha256(octets):
+    return hashlib.sha256(octets).hexdigest()
+
+
+def maildir(path):
+    """The files of a Maildir folder as octets with their flags, by file."""
+    found = {}
+    for place in ("new", "cur"):
+        for file in (path / place).iterdir():
+            found[file] = (file.read_bytes(), set(file.name.partition(":2,")[2]))
+    return found
+
+
+def by_subject(path):
+    """The files of a Maildir folder by the first words of their subject field."""
+    return {email.message_from_bytes(octets)["Subject"]: file for file, (octets, _) in maildir(path).items()}
+
+
+def unix(octets):
+    """A message as programs keep it on a Unix disk: lines end with LF."""
+    return octets.replace(b"\r\n", b"\n")
+
+
+class Background:
+    """A program that stays until it is ended."""
+
+    def __init__(self, home, *argv):
+        self.said = home.path / "background"
+        with open(self.said, "wb") as out:
+            self.process = start(argv, out, env=home.environment, cwd=home.path)
+
+    def output(self):
+        return self.said.read_text(errors="replace")
+
+    def end(self):
+        end(self.process)
