@@ -60,8 +60,8 @@ class Home:
         assert done.returncode == status, "%s ended with %d instead of %d:\n%s" % (argv[0], done.returncode, status, said)
         return said
 
-    def terminal(self, *argv, patience=PATIENCE):
-        """Runs a program on a terminal until it ends by itself, with status 0; what it drew."""
+    def terminal(self, *argv, status=0, patience=PATIENCE):
+        """Runs a program on a terminal until it ends by itself, and wants this status; what it drew."""
         pid, terminal = pty.fork()
         if pid == 0:
             try:
@@ -82,11 +82,11 @@ class Home:
         finally:
             if not ended:
                 os.kill(pid, signal.SIGKILL)
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            got = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             os.close(terminal)
         text = drawn.decode(errors="replace")
-        assert ended and status == 0, "%s: %s\n%s" % (
-            argv[0], "status %d" % status if ended else "did not end within %d s" % patience, text)
+        assert ended, "%s did not end within %d s:\n%s" % (argv[0], patience, text)
+        assert got == status, "%s ended with %d instead of %d:\n%s" % (argv[0], got, status, text)
         return text
 
 
