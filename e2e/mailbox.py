@@ -1,6 +1,7 @@
 """Reading mailboxes: imaplib, a raw connection for IDLE, and curl."""
 
 import base64
+import hashlib
 import imaplib
 import re
 import select
@@ -78,6 +79,11 @@ class Mailbox:
             if isinstance(item, tuple):
                 found[int(re.search(rb"UID (\d+)", item[0]).group(1))] = (item[1], set(imaplib.ParseFlags(item[0])))
         return found
+
+    def standing(self):
+        """All of the account: octets, as their digest, and flags of INBOX, and the counts of each mailbox."""
+        inbox = {uid: (hashlib.sha256(octets).hexdigest(), flags) for uid, (octets, flags) in self.everything("INBOX").items()}
+        return inbox, {name: self.status(name) for name in self.names()}
 
     def store(self, uid, change, *flags):
         self.ok(self.imap.uid("STORE", str(uid), change, "(%s)" % " ".join(flags)))

@@ -18,6 +18,9 @@ import unittest
 from house import PATIENCE, Gateway, end, run, start
 
 
+FLAGS = {"S": b"\\Seen", "F": b"\\Flagged", "R": b"\\Answered", "T": b"\\Deleted", "D": b"\\Draft"}
+
+
 def need(*names):
     """Skips a test whose programs are not installed; under .ci/run all must be."""
     missing = [n for n in names if shutil.which(n) is None]
@@ -138,6 +141,11 @@ def maildir(path):
         for file in (path / place).iterdir():
             found[file] = (file.read_bytes(), set(file.name.partition(":2,")[2]))
     return found
+
+
+def maildir_flags(flags):
+    """Flags of a message as the name of its file in a Maildir has them; keywords have no place there."""
+    return {letter for letter, flag in FLAGS.items() if flag in flags}
 
 
 def by_subject(path):

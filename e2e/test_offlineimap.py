@@ -1,0 +1,147 @@
+"""OfflineIMAP keeps a Maildir and the gateway alike, both ways."""
+
+import re
+
+import letters
+from house import BODY
+from mail import send
+from mailbox import Mailbox, fill, only, utf7
+from programs import Programs, maildir, maildir_flags, sha256, unix
+
+EMPTY = re.compile(rb"^([!-9;-~]+:) $", re.M)  # OfflineIMAP puts a blank behind a field that begins on its second line
+U1, U2 = ("u%d@bench.example" % i for i in (1, 2))
+
+
+class OfflineIMAP(Programs):
+    programs = ("offlineimap",)
+    flags = ("--load-test", "2")
+
+    def configure(self, user, kind="person", more=""):
+        self.near = self.home.path / "mail"
+        self.config = self.home.write("offlineimaprc", """
+[general]
+accounts = gosbridge
+metadata = %s
+
+[Account gosbridge]
+localrepository = near
+remoterepository = far
+utf8foldernames = yes
+
+[Repository near]
+type = Maildir
+localfolders = %s
+
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = %d
+ssl = yes
+sslcacertfile = %s
+remoteuser = %s
+remotepass = %s
+%s
+""" % (self.home.path / "metadata", self.near, self.gateway.ports["imaps"], self.home.ca, user,
+            self.gateway.password(user, kind), more))
+
+    def sync(self):
+        """One pass; what it did, a line each."""
+        self.said = self.home.run("offlineimap", "-c", self.config, "-o", "-u", "basic", patience=60)
+        self.assertNotIn("ERROR", self.said)
+        return re.findall(r"^ *((?:Copy|Deleting|Adding|Removing) .*)$", self.said, re.M)
+
+    def files(self, name="INBOX"):
+        """The files of a folder by their UID: octets, flags, path."""
+        return {int(re.search(r",U=(\d+)", file.name).group(1)): (octets, flags, file)
+                for file, (octets, flags) in maildir(self.near / name).items()}
+
+    def assertAlike(self, user, name="INBOX", kind="person"):
+        """Both sides have the same messages under the same UIDs with the same flags."""
+        with Mailbox(self.gateway, user, kind) as m:
+            far = m.everything(name)
+        near = self.files(name)
+        # Digests, because the difference of two large mailboxes would take minutes to show.
+        self.assertEqual({uid: (sha256(unix(octets)), maildir_flags(flags)) for uid, (octets, flags) in far.items()},
+                         {uid: (sha256(EMPTY.sub(rb"\1", octets)), flags) for uid, (octets, flags, _) in near.items()})
+        return far
+
+    def assertQuiet(self, user):
+        """One more pass changes nothing."""
+        def sides():
+            with Mailbox(self.gateway, user) as m:
+                return {name: m.status(name) for name in m.names()}, sorted(self.near.rglob("*,U=*"))
+        before = sides()
+        self.assertEqual(self.sync(), [], self.said)
+        self.assertEqual(sides(), before)
+
+    def test_thousand(self):
+        """1,000 messages, then passes with news from both sides, and passes without"""
+        messages = letters.archive(1000)
+        fill(self.gateway, U1, "INBOX", messages)
+        self.configure(U1)
+        self.assertEqual(len(self.sync()), 1000)
+        far = self.assertAlike(U1)
+        self.assertEqual([octets for octets, _ in far.values()], [octets for octets, _ in messages])
+        self.assertQuiet(U1)
+
+        # The far side: one more, flags, one gone.
+        new = messages[0][0].replace(b"X-Count: 0", b"X-Count: far")
+        fill(self.gateway, U1, "INBOX", [(new, "\\Flagged")])
+        with Mailbox(self.gateway, U1) as m:
+            m.select("INBOX")
+            m.store(1, "+FLAGS", "\\Seen", "\\Answered")
+            m.store(2, "-FLAGS", "\\Seen")
+            m.remove(3)
+        self.sync()
+        self.assertEqual(len(self.assertAlike(U1)), 1000)
+        self.assertEqual(self.files()[1][1], {"S", "R"})
+
+        # The near side: the same.
+        near = self.files()
+        octets = letters.plain("из папки", "", header=["X-Count: near"])
+        (self.near / "INBOX" / "cur" / "1.near:2,S").write_bytes(unix(octets))
+        near[4][2].unlink()
+        for uid, flags in ((5, "FS"), (6, "")):
+            file = near[uid][2]
+            file.rename(self.near / "INBOX" / "cur" / (file.name.partition(":")[0] + ":2," + flags))
+        self.sync()
+        with Mailbox(self.gateway, U1) as m:
+            far = m.everything("INBOX")
+        self.assertEqual((maildir_flags(far[5][1]), maildir_flags(far[6][1]), 4 in far), ({"F", "S"}, set(), False))
+        self.assertEqual(far[max(far)][0], octets)
+        self.assertEqual(maildir_flags(far[max(far)][1]), {"S"})
+        self.assertQuiet(U1)
+        self.assertAlike(U1)
+
+    def test_mailboxes(self):
+        """new mailboxes with Russian names from both sides, which the Maildir has as they are read"""
+        self.configure(U2)
+        self.sync()
+        with Mailbox(self.gateway, U2) as m:
+            m.ok(m.imap.create(utf7("Дело № 5")))
+        fill(self.gateway, U2, "Дело № 5", letters.archive(3))
+        for place in ("cur", "new", "tmp"):
+            (self.near / "Проект" / place).mkdir(parents=True)
+        (self.near / "Проект" / "cur" / "1.near:2,S").write_bytes(unix(letters.plain("проект", "")))
+        self.sync()
+        self.assertEqual(len(self.assertAlike(U2, "Дело № 5")), 3)
+        self.assertEqual(len(self.assertAlike(U2, "Проект")), 1)
+        self.assertQuiet(U2)
+
+    def test_archive(self):
+        """readonly with a credential that only reads: nothing counts as opened, nothing changes"""
+        self.gateway.credential(BODY, "archive")
+        numbers = [send(self.gateway, octets, BODY).number for octets in (letters.compose(), letters.registered())]
+        with Mailbox(self.gateway, BODY) as m:
+            for number in numbers:
+                only(m, "INBOX", number)
+            before = m.standing()
+        self.configure(BODY, "archive", "readonly = yes")
+        self.sync()
+        self.assertAlike(BODY, kind="archive")
+        for _, _, file in self.files().values():
+            file.rename(self.near / "INBOX" / "cur" / (file.name.partition(":")[0] + ":2,FS"))
+        self.sync()
+        with Mailbox(self.gateway, BODY) as m:
+            self.assertEqual(m.standing(), before)
+        self.assertEqual([self.shown(number)["state"] for number in numbers], ["delivered"] * 2)
