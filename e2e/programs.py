@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import pty
+import pwd
 import select
 import shutil
 import signal
@@ -15,7 +16,8 @@ import termios
 import time
 import unittest
 
-from house import PATIENCE, Gateway, end, run, start
+from house import BODY, PATIENCE, Gateway, end, run, start
+from mailbox import Mailbox, only
 
 
 FLAGS = {"S": b"\\Seen", "F": b"\\Flagged", "R": b"\\Answered", "T": b"\\Deleted", "D": b"\\Draft"}
@@ -32,11 +34,12 @@ def need(*names):
 
 
 class Home:
-    """A folder that a program takes for its user's home."""
+    """A folder that a program takes for its user's home. A user can be named for programs that do not serve root."""
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, user=None):
         # In memory where there is a place: some programs sync the disk for each message.
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="h", dir=os.environ.get("GOSBRIDGE_MEMORY")))
+        self.user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user and os.geteuid() == 0 else {}
         self.ca = self.path / "ca.pem"
         shutil.copyfile(gateway.ca, self.ca)
         self.environment = {
@@ -58,7 +61,10 @@ class Home:
 
     def run(self, *argv, stdin="", status=0, patience=PATIENCE):
         """Runs a program to its end, and wants this status; what it said, stdout before stderr."""
-        done = run(*argv, stdin=stdin, patience=patience, env=self.environment, cwd=self.path)
+        if self.user:
+            for path in (self.path, *self.path.rglob("*")):
+                os.chown(path, pwd.getpwnam(self.user["user"]).pw_uid, self.user["group"])
+        done = run(*argv, stdin=stdin, patience=patience, env=self.environment, cwd=self.path, **self.user)
         said = done.stdout + done.stderr
         assert done.returncode == status, "%s ended with %d instead of %d:\n%s" % (argv[0], done.returncode, status, said)
         return said
@@ -123,6 +129,12 @@ class Programs(unittest.TestCase):
 
     def shown(self, number):
         return self.gateway.json("letter", "show", number)
+
+    def settle(self, number, recipient=BODY):
+        """Waits until a letter is delivered, and its recipient has all that comes with it."""
+        with Mailbox(self.gateway, recipient) as m:
+            only(m, "INBOX", number)
+            m.wait_number("Receipts", number)
 
     def latest(self, sender):
         """The number of the last letter that an account sent."""

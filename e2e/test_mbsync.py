@@ -5,7 +5,7 @@ import re
 import letters
 from house import BODY
 from mail import send
-from mailbox import Mailbox, fill, only, utf7
+from mailbox import Mailbox, fill, utf7
 from programs import Programs, maildir, maildir_flags, sha256, unix
 
 TWO_WAY = "Create Both\nRemove Both\nExpunge Both\nSync All"
@@ -151,8 +151,7 @@ SyncState *
         self.gateway.credential(BODY, "archive")
         numbers = [send(self.gateway, octets, BODY).number for octets in (letters.compose(), letters.registered())]
         for number in numbers:
-            with Mailbox(self.gateway, BODY) as m:
-                only(m, "INBOX", number)
+            self.settle(number)
         with Mailbox(self.gateway, BODY) as m:
             before = m.standing()
         self.configure(BODY, "Create Near\nRemove Near\nExpunge Near\nSync Pull", "archive")

@@ -5,7 +5,7 @@ import re
 import letters
 from house import BODY
 from mail import send
-from mailbox import Mailbox, fill, only, utf7
+from mailbox import Mailbox, fill, utf7
 from programs import Programs, maildir, maildir_flags, sha256, unix
 
 EMPTY = re.compile(rb"^([!-9;-~]+:) $", re.M)  # OfflineIMAP puts a blank behind a field that begins on its second line
@@ -132,9 +132,9 @@ remotepass = %s
         """readonly with a credential that only reads: nothing counts as opened, nothing changes"""
         self.gateway.credential(BODY, "archive")
         numbers = [send(self.gateway, octets, BODY).number for octets in (letters.compose(), letters.registered())]
+        for number in numbers:
+            self.settle(number)
         with Mailbox(self.gateway, BODY) as m:
-            for number in numbers:
-                only(m, "INBOX", number)
             before = m.standing()
         self.configure(BODY, "archive", "readonly = yes")
         self.sync()
