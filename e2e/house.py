@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import unittest
 
 BINARY = os.environ.get("GOSBRIDGE", "gosbridge")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,8 +65,20 @@ def free_ports():
     return ports
 
 
+def need(*names):
+    """Skips a test whose programs are not installed; under .ci/run all must be."""
+    missing = [n for n in names if shutil.which(n) is None]
+    if not missing:
+        return
+    if os.environ.get("GOSBRIDGE_PROGRAMS") == "required":
+        raise AssertionError("not installed: " + ", ".join(missing))
+    raise unittest.SkipTest("not installed: " + ", ".join(missing))
+
+
 def run(*argv, stdin=None, patience=PATIENCE, **how):
     """Runs a program to its end; stdout and stderr as text, or as octets if its input is."""
+    if argv[0] != BINARY:
+        need(argv[0])
     return subprocess.run(
         [str(a) for a in argv], input=stdin, capture_output=True, timeout=patience, text=not isinstance(stdin, bytes),
         check=False, **how)

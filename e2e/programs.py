@@ -16,21 +16,11 @@ import termios
 import time
 import unittest
 
-from house import BODY, PATIENCE, Gateway, end, run, start
+from house import BODY, PATIENCE, Gateway, end, need, run, start
 from mailbox import Mailbox, only
 
 
 FLAGS = {"S": b"\\Seen", "F": b"\\Flagged", "R": b"\\Answered", "T": b"\\Deleted", "D": b"\\Draft"}
-
-
-def need(*names):
-    """Skips a test whose programs are not installed; under .ci/run all must be."""
-    missing = [n for n in names if shutil.which(n) is None]
-    if not missing:
-        return
-    if os.environ.get("GOSBRIDGE_PROGRAMS") == "required":
-        raise AssertionError("not installed: " + ", ".join(missing))
-    raise unittest.SkipTest("not installed: " + ", ".join(missing))
 
 
 class Home:
