@@ -49,7 +49,7 @@ type = SimpleIMAPSSLRetriever
 server = localhost
 port = %d
 username = %s
-password = %s
+password_command = ("/bin/cat", "%s")
 mailboxes = ("INBOX",)
 ca_certs = %s
 
@@ -60,7 +60,8 @@ path = %s/
 [options]
 read_all = false
 %s
-""" % (self.gateway.ports["imaps"], user, self.gateway.password(user, kind), self.home.ca, self.mail, options))
+""" % (self.gateway.ports["imaps"], user, self.home.write("password", self.gateway.password(user, kind)), self.home.ca, self.mail,
+            options))
 
     def getmail(self, status=0):
         """One run; how many messages it took, and how many it passed over."""

@@ -8,7 +8,7 @@ from mail import send
 from mailbox import Mailbox, fill, utf7
 from programs import Programs, maildir, maildir_flags, sha256, unix
 
-TWO_WAY = "Create Both\nRemove Both\nExpunge Both\nSync All"
+TWO_WAY = "Create Both\nExpunge Both"
 U1, U2, U3 = ("u%d@bench.example" % i for i in (1, 2, 3))
 TUID = re.compile(rb"^X-TUID: \S{12}\n", re.M)  # by which mbsync finds again what it copied
 
@@ -91,6 +91,7 @@ SyncState *
         self.assertEqual(self.sync(), [(0, 0, 0), (1000, 0, 0)])
         far = self.assertAlike(U1)
         self.assertEqual([octets for octets, _ in far.values()], [octets for octets, _ in messages])
+        self.assertEqual([{f.decode() for f in flags} for _, flags in far.values()], [set(flags.split()) for _, flags in messages])
         self.assertQuiet(U1)
 
         # The far side: one more, flags, one gone.
@@ -142,8 +143,8 @@ SyncState *
         (self.near / "Папка" / "cur" / "1.near:2,S").write_bytes(unix(letters.plain("в папке")))
         self.assertEqual(self.sync()[0], (1, 0, 0))
         self.assertAlike(U3, "Папка", "Папка")
-        self.assertEqual(self.sync(), [(0, 0, 0), (1, 0, 0)])
-        self.assertIn("far side box Папка cannot be opened and near side box Папка is not empty", self.said)
+        self.assertEqual(self.sync(status=1), [(0, 0, 0), (1, 0, 0)])
+        self.assertIn("far side box Папка cannot be opened", self.said)
         self.assertAlike(U3, "Папка", utf7("Папка")[1:-1])
 
     def test_archive(self):
@@ -154,7 +155,7 @@ SyncState *
             self.settle(number)
         with Mailbox(self.gateway, BODY) as m:
             before = m.standing()
-        self.configure(BODY, "Create Near\nRemove Near\nExpunge Near\nSync Pull", "archive")
+        self.configure(BODY, "Sync Pull\nCreate Near\nExpunge Near", "archive")
         (far, near) = self.sync()
         self.assertEqual((far, near[1:]), ((0, 0, 0), (0, 0)))
         self.assertGreaterEqual(near[0], 2)

@@ -7,6 +7,7 @@ from house import BODY
 from mail import send
 from mailbox import Mailbox, fill, utf7
 from programs import Programs, maildir, maildir_flags, sha256, unix
+from proof import cms_verify
 
 EMPTY = re.compile(rb"^([!-9;-~]+:) $", re.M)  # OfflineIMAP puts a blank behind a field that begins on its second line
 U1, U2 = ("u%d@bench.example" % i for i in (1, 2))
@@ -39,10 +40,10 @@ remoteport = %d
 ssl = yes
 sslcacertfile = %s
 remoteuser = %s
-remotepass = %s
+remotepassfile = %s
 %s
 """ % (self.home.path / "metadata", self.near, self.gateway.ports["imaps"], self.home.ca, user,
-            self.gateway.password(user, kind), more))
+            self.home.write("password", self.gateway.password(user, kind)), more))
 
     def sync(self):
         """One pass; what it did, a line each."""
@@ -82,6 +83,7 @@ remotepass = %s
         self.assertEqual(len(self.sync()), 1000)
         far = self.assertAlike(U1)
         self.assertEqual([octets for octets, _ in far.values()], [octets for octets, _ in messages])
+        self.assertEqual([{f.decode() for f in flags} for _, flags in far.values()], [set(flags.split()) for _, flags in messages])
         self.assertQuiet(U1)
 
         # The far side: one more, flags, one gone.
@@ -139,7 +141,9 @@ remotepass = %s
         self.configure(BODY, "archive", "readonly = yes")
         self.sync()
         self.assertAlike(BODY, kind="archive")
-        for _, _, file in self.files().values():
+        for octets, _, file in self.files().values():
+            if numbers[1].encode() in octets:
+                self.assertEqual(cms_verify(self.gateway, octets)[0], 0, "the organisation's signature")
             file.rename(self.near / "INBOX" / "cur" / (file.name.partition(":")[0] + ":2,FS"))
         self.sync()
         with Mailbox(self.gateway, BODY) as m:

@@ -128,11 +128,13 @@ set v15-compat ttycharset=utf-8 sendcharsets=utf-8 hold keepsave
 set tls-ca-file=%s tls-verify=strict imap-auth=login
 """ % self.home.ca))
         url = "imaps://%s:%s@localhost:%d/INBOX" % (U4.replace("@", "%40"), self.gateway.password(U4), self.gateway.ports["imaps"])
+        with Mailbox(self.gateway, U4) as m:
+            m.ok(m.imap.create(utf7("Дела")))
         said = self.home.run("s-nail", "-:u", "-#", "-f", url, stdin="""
 headers
 type 1
 flag 2
-copy 3 @Archive
+copy 3 @Дела
 delete 3
 delete 4
 copy 5 %s/saved
@@ -142,9 +144,9 @@ quit
         for subject in SUBJECTS:
             self.assertIn(subject, said, "the list of headers")
         self.assertIn("Письмо: читать.", said)
-        self.assertIn("Receipts", said, "the list of folders")
+        self.assertRegex(said, r"(?m)^Дела$", "the list of folders")
         self.assertMailbox(U4, "INBOX", made, читать="\\Seen", отметить="\\Flagged", сохранить="\\Seen", оставить="")
-        self.assertMailbox(U4, "Archive", made, переместить="")
+        self.assertMailbox(U4, "Дела", made, переместить="")
         saved = (self.home.path / "saved").read_bytes().partition(b"\n")[2]  # an mbox
         self.assertIn(unix(made["сохранить"]).partition(b"\n\n")[2], saved)
 
