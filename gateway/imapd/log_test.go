@@ -1,39 +1,31 @@
 package imapd
 
 import (
-	"bytes"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 )
-
-// logBuffer collects the log of a server's goroutines.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// take returns what was written since the last call.
-func (l *logBuffer) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.b.String()
-	l.b.Reset()
-	return text
-}
 
 // What a client does not get stands in the log at level debug, each command
 // once, and nothing there that only the client knew.
 func TestRefusedInLog(t *testing.T) {
-	var log logBuffer
-	w := newWorld(t, setup{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	taken := 0
+	take := func() string { // what was written since the last call
+		text, err := os.ReadFile(log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, taken = text[taken:], len(text)
+		return string(text)
+	}
+	w := newWorld(t, setup{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	l := w.dial()
 	for _, tt := range []struct{ command, want string }{
 		{"LOGIN u hunter2", `command=LOGIN answer=NO code=AUTHENTICATIONFAILED`},
@@ -49,9 +41,9 @@ func TestRefusedInLog(t *testing.T) {
 		{"UID STORE 1 +FLAGS hunter2 hunter3 (", `command="UID STORE" answer=BAD`},
 		{"NOOP", ""},
 	} {
-		log.take()
+		take()
 		l.do(tt.command)
-		got := log.take()
+		got := take()
 		refused := strings.Count(got, "imap command refused")
 		if tt.want == "" && refused != 0 || tt.want != "" && (refused != 1 || !strings.Contains(got, tt.want)) {
 			t.Errorf("%s: log %q, want one %q", tt.command, got, tt.want)
@@ -64,10 +56,10 @@ func TestRefusedInLog(t *testing.T) {
 	// Pipelined commands that share an Update are noted one by one.
 	w.deliver("INBOX", plainMail)
 	l.ok("NOOP")
-	log.take()
+	take()
 	l.send("a STORE 1 +FLAGS (\\Seen)\r\nb STORE 7 +FLAGS (\\Seen)\r\nc STORE 8 +FLAGS (\\Seen)\r\n")
 	l.until("c")
-	if got := log.take(); strings.Count(got, "command=STORE answer=BAD") != 2 || strings.Count(got, "refused") != 2 {
+	if got := take(); strings.Count(got, "command=STORE answer=BAD") != 2 || strings.Count(got, "refused") != 2 {
 		t.Errorf("pipelined: log %q", got)
 	}
 }
