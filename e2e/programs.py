@@ -1,7 +1,6 @@
 """Mail programs from Debian: finding them, and running them in a home of their own, on a terminal where they want one."""
 
 import fcntl
-import email
 import hashlib
 import os
 import pathlib
@@ -18,7 +17,6 @@ import unittest
 
 from house import BODY, PATIENCE, Gateway, end, need, run, start
 from mailbox import Mailbox, only
-
 
 FLAGS = {"S": b"\\Seen", "F": b"\\Flagged", "R": b"\\Answered", "T": b"\\Deleted", "D": b"\\Draft"}
 
@@ -71,8 +69,8 @@ class Home:
         drawn, ended = b"", False
         try:
             fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
-            end = time.monotonic() + patience
-            while not ended and time.monotonic() < end:
+            late = time.monotonic() + patience
+            while not ended and time.monotonic() < late:
                 if select.select([terminal], [], [], 0.2)[0]:
                     try:
                         drawn += os.read(terminal, 65536)
@@ -101,6 +99,7 @@ class Programs(unittest.TestCase):
         need(*cls.programs)
         if cls.flags not in cls._gateways:
             gateway = Gateway()
+            unittest.addModuleCleanup(cls._gateways.clear)
             unittest.addModuleCleanup(gateway.close)
             cls._gateways[cls.flags] = gateway.watched(*cls.flags)
         cls.gateway = cls._gateways[cls.flags]
@@ -148,11 +147,6 @@ def maildir(path):
 def maildir_flags(flags):
     """Flags of a message as the name of its file in a Maildir has them; keywords have no place there."""
     return {letter for letter, flag in FLAGS.items() if flag in flags}
-
-
-def by_subject(path):
-    """The files of a Maildir folder by the first words of their subject field."""
-    return {email.message_from_bytes(octets)["Subject"]: file for file, (octets, _) in maildir(path).items()}
 
 
 def unix(octets):

@@ -3,6 +3,7 @@
 import re
 
 import letters
+import sync
 from house import BODY
 from mail import send
 from mailbox import Mailbox, fill, utf7
@@ -77,41 +78,19 @@ remotepassfile = %s
 
     def test_thousand(self):
         """1,000 messages, then passes with news from both sides, and passes without"""
-        messages = letters.archive(1000)
-        fill(self.gateway, U1, "INBOX", messages)
+        untouched = sync.begin(self, U1)
         self.configure(U1)
         self.assertEqual(len(self.sync()), 1000)
-        far = self.assertAlike(U1)
-        self.assertEqual([octets for octets, _ in far.values()], [octets for octets, _ in messages])
-        self.assertEqual([{f.decode() for f in flags} for _, flags in far.values()], [set(flags.split()) for _, flags in messages])
+        untouched(self.assertAlike(U1))
         self.assertQuiet(U1)
-
-        # The far side: one more, flags, one gone.
-        new = messages[0][0].replace(b"X-Count: 0", b"X-Count: far")
-        fill(self.gateway, U1, "INBOX", [(new, "\\Flagged")])
-        with Mailbox(self.gateway, U1) as m:
-            m.select("INBOX")
-            m.store(1, "+FLAGS", "\\Seen", "\\Answered")
-            m.store(2, "-FLAGS", "\\Seen")
-            m.remove(3)
+        sync.change_far(self.gateway, U1)
         self.sync()
         self.assertEqual(len(self.assertAlike(U1)), 1000)
         self.assertEqual(self.files()[1][1], {"S", "R"})
-
-        # The near side: the same.
-        near = self.files()
-        octets = letters.plain("из папки", "", header=["X-Count: near"])
-        (self.near / "INBOX" / "cur" / "1.near:2,S").write_bytes(unix(octets))
-        near[4][2].unlink()
-        for uid, flags in ((5, "FS"), (6, "")):
-            file = near[uid][2]
-            file.rename(self.near / "INBOX" / "cur" / (file.name.partition(":")[0] + ":2," + flags))
+        new = sync.change_near(self.near / "INBOX", {uid: file for uid, (_, _, file) in self.files().items()})
         self.sync()
         with Mailbox(self.gateway, U1) as m:
-            far = m.everything("INBOX")
-        self.assertEqual((maildir_flags(far[5][1]), maildir_flags(far[6][1]), 4 in far), ({"F", "S"}, set(), False))
-        self.assertEqual(far[max(far)][0], octets)
-        self.assertEqual(maildir_flags(far[max(far)][1]), {"S"})
+            self.assertEqual(sync.assert_changed(self, m.everything("INBOX")), new)
         self.assertQuiet(U1)
         self.assertAlike(U1)
 

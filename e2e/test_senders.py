@@ -3,7 +3,6 @@
 import email
 import email.policy
 import re
-import unittest
 
 import letters
 from house import BODY, DOCUMENTS, PARTNER, SENDER
