@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import unittest
 
 BINARY = os.environ.get("GOSBRIDGE", "gosbridge")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -64,11 +65,44 @@ def free_ports():
     return ports
 
 
-def run(*argv, stdin=None, patience=PATIENCE, env=None):
-    """Runs a program to its end; stdout and stderr as text."""
+def need(*names):
+    """Skips a test whose programs are not installed; under .ci/run all must be."""
+    missing = [n for n in names if shutil.which(n) is None]
+    if not missing:
+        return
+    if os.environ.get("GOSBRIDGE_PROGRAMS") == "required":
+        raise AssertionError("not installed: " + ", ".join(missing))
+    raise unittest.SkipTest("not installed: " + ", ".join(missing))
+
+
+def run(*argv, stdin=None, patience=PATIENCE, **how):
+    """Runs a program to its end; stdout and stderr as text, or as octets if its input is."""
+    if argv[0] != BINARY:
+        need(argv[0])
     return subprocess.run(
         [str(a) for a in argv], input=stdin, capture_output=True, timeout=patience, text=not isinstance(stdin, bytes),
-        env=env, check=False)
+        check=False, **how)
+
+
+def start(argv, out, **how):
+    """Starts a program that goes on; out takes what it says."""
+    process = subprocess.Popen(
+        [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **how)
+    _running.add(process)
+    return process
+
+
+def end(process, how=signal.SIGTERM):
+    """Ends a program by a signal, and by force if that does not do; its status, None when it took force."""
+    process.send_signal(how)
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+    finally:
+        _running.discard(process)
 
 
 class Gateway:
@@ -114,6 +148,32 @@ class Gateway:
             self._await("port %s" % name, lambda name=name: self.listening(name))
         return self
 
+    def watched(self, *flags):
+        """quickstart, then serve with a log in which what is refused can be read, and with letters held for 1 s."""
+        self.quickstart(*flags).stop()
+        text = self.config.read_text()
+        for was, new in ((r'(?m)^level = ".*"', 'level = "debug"'), (r'(?m)^format = ".*"', 'format = "json"'),
+                         (r'recall_window = "2s"', 'recall_window = "1s"')):
+            text, n = re.subn(was, new, text)
+            assert n == 1, "%s stands %d times in the configuration" % (was, n)
+        self.config.write_text(text)
+        self.heard = len(self.output())
+        return self.serve()
+
+    def refused(self):
+        """What clients were refused since the last call, as "SELECT NO NONEXISTENT" or "smtp 550 5.1.1"."""
+        text = self.output()[self.heard:]
+        whole = text.rpartition("\n")[0]  # the last line may be on its way
+        self.heard += len(whole)
+        found = []
+        for line in whole.splitlines():
+            entry = json.loads(line) if line.startswith("{") else {}
+            if entry.get("msg") == "imap command refused":
+                found.append(" ".join(filter(None, (entry["command"], entry["answer"], entry["code"]))))
+            elif entry.get("msg") == "smtp command refused":
+                found.append("smtp %s %s" % (entry["reply"], entry["enhanced"]))
+        return found
+
     def place(self):
         """Writes this gateway's ports into the configuration."""
         kinds = {("submission", "implicit"): "smtps", ("submission", "starttls"): "smtp",
@@ -129,10 +189,7 @@ class Gateway:
     def _start(self, argv, preexec=None):
         assert self.process is None, "it runs already"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [BINARY, *(str(a) for a in argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                preexec_fn=preexec, cwd=self.temp)
-        _running.add(self.process)
+            self.process = start([BINARY, *argv], log, preexec_fn=preexec, cwd=self.temp)
 
     def _await(self, what, check):
         def look():
@@ -163,15 +220,9 @@ class Gateway:
 
     def _end(self, how):
         process, self.process = self.process, None
-        process.send_signal(how)
-        try:
-            return process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError("did not end within %d s:\n%s" % (PATIENCE, self.output())) from None
-        finally:
-            _running.discard(process)
+        status = end(process, how)
+        assert status is not None, "did not end within %d s:\n%s" % (PATIENCE, self.output())
+        return status
 
     def close(self):
         """Ends it if it runs, and removes what it left."""

@@ -54,6 +54,17 @@ def plain(*lines, header=()):
     return "\r\n".join([*head, "", *lines, ""]).encode()
 
 
+def archive(n):
+    """n different messages as an old mailbox has them, with flags."""
+    flags = ("", "\\Seen", "\\Seen \\Flagged", "\\Seen \\Answered")
+    header = ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"]
+    made = []
+    for i in range(n):
+        octets = plain("Письмо № %d" % i, ".", "..", "From a line", "", "x" * (i % 900), header=[*header, "X-Count: %d" % i])
+        made.append((octets, flags[i % len(flags)]))
+    return made
+
+
 def header_of(octets):
     """The header with its last CRLF, and the body behind the blank line."""
     head, blank, body = octets.partition(b"\r\n\r\n")

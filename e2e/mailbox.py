@@ -1,5 +1,7 @@
 """Reading mailboxes: imaplib, a raw connection for IDLE, and curl."""
 
+import base64
+import hashlib
 import imaplib
 import re
 import select
@@ -37,7 +39,7 @@ class Mailbox:
         return data
 
     def select(self, name):
-        self.ok(self.imap.select(name, readonly=self.readonly))
+        self.ok(self.imap.select(utf7(name), readonly=self.readonly))
         return self
 
     def uids(self, *criteria, charset=None, literal=None):
@@ -69,6 +71,40 @@ class Mailbox:
     def keywords(self, uid):
         return {f.decode() for f in self.flags(uid) if f.startswith(b"Letter-")}
 
+    def everything(self, name):
+        """A mailbox as it is: octets and flags of each message, by UID."""
+        self.select(name)
+        found = {}
+        for item in self.ok(self.imap.uid("FETCH", "1:*", "(UID FLAGS BODY.PEEK[])")):
+            if isinstance(item, tuple):
+                found[int(re.search(rb"UID (\d+)", item[0]).group(1))] = (item[1], set(imaplib.ParseFlags(item[0])))
+        return found
+
+    def standing(self):
+        """All of the account: octets, as their digest, and flags of INBOX, and the counts of each mailbox."""
+        inbox = {uid: (hashlib.sha256(octets).hexdigest(), flags) for uid, (octets, flags) in self.everything("INBOX").items()}
+        return inbox, {name: self.status(name) for name in self.names()}
+
+    def store(self, uid, change, *flags):
+        self.ok(self.imap.uid("STORE", str(uid), change, "(%s)" % " ".join(flags)))
+
+    def remove(self, uid):
+        self.store(uid, "+FLAGS", "\\Deleted")
+        self.ok(self.imap.uid("EXPUNGE", str(uid)))
+
+    def status(self, name):
+        """What the server counts, the mod-sequence with it: two that are equal have nothing between them."""
+        data = self.ok(self.imap.status(utf7(name), "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"))
+        return dict(re.findall(r"(\w+) (\d+)", data[0].decode().rpartition("(")[2]))
+
+    def names(self):
+        """The mailboxes, decoded."""
+        found = set()
+        for line in self.ok(self.imap.list()):
+            name = re.search(rb'\) (?:"/"|NIL) "?([^"]*)"?$', line).group(1).decode()
+            found.add(from_utf7(name))
+        return found
+
     def header(self, uids, name):
         """One header field of messages, by UID; "" where it is absent."""
         if not uids:
@@ -88,6 +124,34 @@ class Mailbox:
             got = self.by_number(number)
             return got if len(got) >= count else None
         return wait_for("%d messages of %s in %s" % (count, number, name), look, patience)
+
+
+def utf7(name):
+    """A mailbox name in modified UTF-7 (RFC 3501, 5.1.3), quoted."""
+    def coded(match):
+        text = base64.b64encode(match.group().encode("utf-16be")).decode()
+        return "&%s-" % text.rstrip("=").replace("/", ",")
+    return '"%s"' % re.sub(r"[^\x20-\x7e]+", coded, name.replace("&", "&-"))
+
+
+def from_utf7(name):
+    def plain(match):
+        text = match.group(1).replace(",", "/")
+        return base64.b64decode(text + "=" * (-len(text) % 4)).decode("utf-16be") if text else "&"
+    return re.sub(r"&([^-]*)-", plain, name)
+
+
+def fill(gateway, user, name, messages):
+    """Appends messages, (octets, flags) each, as a client does that sends ahead."""
+    with Mailbox(gateway, user) as m:
+        for begin in range(0, len(messages), 100):
+            part = messages[begin:begin + 100]
+            out = b"".join(b"f%d APPEND %s (%s) {%d+}\r\n%s\r\n" % (i, utf7(name).encode(), flags.encode(), len(octets), octets)
+                           for i, (octets, flags) in enumerate(part))
+            m.imap.sock.sendall(out)
+            for i in range(len(part)):
+                line = m.imap.readline()
+                assert line.startswith(b"f%d OK [APPENDUID " % i), line
 
 
 def only(mailbox, name, number):

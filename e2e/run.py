@@ -9,6 +9,7 @@ limit; when it is over the stacks of all threads are printed and the file fails.
 
 import argparse
 import concurrent.futures
+import contextlib
 import faulthandler
 import os
 import pathlib
@@ -112,6 +113,8 @@ def main():
     parser.add_argument("files", nargs="*", help="test files, all when none is named")
     parser.add_argument("-k", action="append", default=None, metavar="NAME", help="only tests whose name contains it")
     parser.add_argument("-j", type=int, default=2, metavar="JOBS", help="how many files at once, 2 when not given")
+    parser.add_argument("--all-programs", action="store_true",
+                        help="a mail program that is not installed is a failure; else its tests are skipped")
     parser.add_argument("--inner", metavar="FILE", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.binary = args.binary.resolve(strict=True)
@@ -119,12 +122,25 @@ def main():
     signal.signal(signal.SIGTERM, ended)
     if args.inner:
         return run_file(args.inner, args.k)
-    temp = tempfile.mkdtemp(prefix="gb", dir="/tmp")  # short, because unix sockets are below it
-    os.environ["TMPDIR"] = temp
-    try:
+    if args.all_programs:
+        os.environ["GOSBRIDGE_PROGRAMS"] = "required"
+    with contextlib.ExitStack() as folders:
+        temp = folders.enter_context(folder("/tmp"))  # short, because unix sockets are below it
+        os.environ["TMPDIR"] = temp
+        memory = folders.enter_context(folder("/dev/shm")) if os.access("/dev/shm", os.W_OK) else temp
+        os.environ["GOSBRIDGE_MEMORY"] = memory
+        os.chmod(memory, 0o711)  # one program runs as another user in its home below
         return run_files(args)
+
+
+@contextlib.contextmanager
+def folder(place):
+    """A temporary folder."""
+    path = tempfile.mkdtemp(prefix="gb", dir=place)
+    try:
+        yield path
     finally:
-        shutil.rmtree(temp, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def run_files(args):

@@ -2,12 +2,11 @@
 
 import email.policy
 import re
-import subprocess
 import tempfile
 import unittest
 
 import letters
-from house import BODY, PARTNER, SENDER, Gateway
+from house import BODY, PARTNER, SENDER, Gateway, run
 from mail import curl_send, send, swaks
 from mailbox import delivered
 from proof import cms_verify, receipts, sha256
@@ -130,9 +129,9 @@ class Forms(unittest.TestCase):
         fields = letters.fields(head)
         entity = b"".join(f for f in fields if f.lower().startswith(b"content-")) + b"\r\n" + body
         keys = self.gateway.data / "keys"
-        done = subprocess.run(
-            ["openssl", "cms", "-sign", "-binary", "-crlfeol", "-md", "sha256", "-signer", str(keys / cert), "-inkey", str(keys / key)],
-            input=entity, capture_output=True, timeout=30, check=True)
+        done = run("openssl", "cms", "-sign", "-binary", "-crlfeol", "-md", "sha256", "-signer", keys / cert,
+                   "-inkey", keys / key, stdin=entity)
+        self.assertEqual(done.returncode, 0, done.stderr)
         signed = re.sub(rb"\r*\n", b"\r\n", done.stdout)
         outside = b"".join(f for f in fields if not f.lower().startswith((b"content-", b"mime-version")))
         return outside + signed

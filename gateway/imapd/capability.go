@@ -87,8 +87,8 @@ func (s *session) clientID() (string, error) {
 				fields = append(fields, "")
 			}
 		})
-	} else if name, given := s.r.NString(); given {
-		s.r.Fail("list or NIL, not " + strconv.Quote(name[:min(len(name), 20)]))
+	} else if _, given := s.r.NString(); given {
+		s.r.Fail("list or NIL")
 	}
 	s.r.EOL()
 	if err := s.r.Err(); err != nil {

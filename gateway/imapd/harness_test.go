@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -54,6 +55,7 @@ type setup struct {
 	tls    *tls.Config
 	quota  int64
 	store  func(*boltstore.Options)
+	log    *slog.Logger
 }
 
 func newWorld(t testing.TB, with setup) *world {
@@ -89,7 +91,7 @@ func newWorld(t testing.TB, with setup) *world {
 	if with.mode == (Mode{}) {
 		with.mode = Mode{TLS: NoTLS, Plaintext: true}
 	}
-	server, err := New(cfg, store, gate{account}, with.room, nil)
+	server, err := New(cfg, store, gate{account}, with.room, with.log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,9 +45,23 @@ var (
 	errTooManyFailures = errors.New("too many failed logins")
 )
 
-// render is the one place where an error becomes an answer. Causes from
-// within stay in the log. fatal errors end the connection.
+// render makes the answer of an error, and notes a refusal in the log: that is
+// how an operator sees what a mail program does not get.
 func (s *session) render(cmd *call, err error) (a answer, fatal bool) {
+	if a, fatal = s.answerOf(cmd, err); !fatal {
+		// A name that is none of a command may be anything, a password too.
+		name := cmd.name
+		if _, known := commands[name]; !known {
+			name = "unknown"
+		}
+		s.log.Debug("imap command refused", "command", name, "answer", a.kind, "code", a.code, "text", a.text)
+	}
+	return a, fatal
+}
+
+// answerOf is the one place where an error becomes an answer. Causes from
+// within stay in the log. fatal errors end the connection.
+func (s *session) answerOf(cmd *call, err error) (a answer, fatal bool) {
 	var refused *refusal
 	var syntax *wire.SyntaxError
 	var over *ended

@@ -184,7 +184,8 @@ func (s *session) serveCommand() error {
 		if tag == "" {
 			tag = "*"
 		}
-		s.w.Raw(tag).Raw(" BAD no command").CRLF()
+		ans, _ := s.render(&call{tag: tag}, bad("no command"))
+		s.answer(tag, ans)
 		return s.r.Skip()
 	}
 	cmd := &call{tag: tag, name: name}

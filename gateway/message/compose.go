@@ -47,9 +47,6 @@ func (f *folder) word(w string) {
 	}
 	f.out.WriteString(" " + w)
 	f.column += 1 + len(w)
-	if i := strings.LastIndexByte(w, '\n'); i >= 0 { // encoded words bring their own folds
-		f.column = len(w) - i - 1
-	}
 }
 
 func longestRun(s string) int {
@@ -103,17 +100,19 @@ func isASCII(s string) bool {
 	return true
 }
 
-// EncodeWord encodes text for a phrase, such as a display name: as it is,
-// quoted, or as encoded words separated by CRLF and a space.
-func EncodeWord(text string) string {
+// phrase is text as a display name, in words that a space or a fold may part:
+// as it is, quoted, or as encoded words of which the first begins at column.
+func phrase(text string, column int) []string {
 	text = strings.TrimSpace(clean(text))
 	switch {
+	case text == "":
+		return nil
 	case !isASCII(text) || strings.Contains(text, "=?") || longestRun(text) > maxAtom:
-		return encodeWords(text, 1)
-	case isAtoms(text, " "):
-		return text
+		return strings.Split(encodeWords(text, column), "\r\n ")
+	case !isAtoms(text, " "):
+		text = quote(text) // which may be folded as well (RFC 5322 §3.2.4)
 	}
-	return quote(text)
+	return strings.Split(text, " ")
 }
 
 // isAtoms reports whether s is characters of atoms (RFC 5322 §3.2.3) and of
@@ -143,16 +142,26 @@ func FormatAddresses(name string, list []Address) string {
 		f.word("undisclosed-recipients:;")
 	}
 	for i, a := range list {
-		text := formatAddress(a)
-		if i < len(list)-1 {
-			text += ","
+		// The first begins on the line of the field's name, and fits there: else
+		// the name would stand alone.
+		column := 1
+		if i == 0 {
+			column = f.column + 1
 		}
-		f.word(text)
+		words := formatAddress(a, column)
+		if i < len(list)-1 {
+			words[len(words)-1] += ","
+		}
+		for _, w := range words {
+			f.word(w)
+		}
 	}
 	return f.out.String() + "\r\n"
 }
 
-func formatAddress(a Address) string {
+// formatAddress is an address in words that a space or a fold may part. Its
+// first begins at column.
+func formatAddress(a Address, column int) []string {
 	spec := clean(a.Mailbox)
 	if !isAtoms(spec, ".") || strings.HasPrefix(spec, ".") || strings.HasSuffix(spec, ".") || strings.Contains(spec, "..") {
 		spec = quote(spec)
@@ -165,14 +174,11 @@ func formatAddress(a Address) string {
 			return r
 		}, clean(a.Host))
 	}
-	if a.Name == "" {
-		return spec
+	name := phrase(a.Name, column)
+	if len(name) == 0 {
+		return []string{spec}
 	}
-	phrase := EncodeWord(a.Name)
-	if strings.Contains(phrase, "\r\n") {
-		return phrase + "\r\n <" + spec + ">"
-	}
-	return phrase + " <" + spec + ">"
+	return append(name, "<"+spec+">")
 }
 
 // FormatParams makes a whole field of a value with parameters (Content-Type,

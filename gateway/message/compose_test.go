@@ -63,6 +63,30 @@ func TestFormatAddresses(t *testing.T) {
 	}
 }
 
+// A field never begins with an empty line: programs that write headers anew
+// put a blank there, and the letter has other octets than were signed for.
+func TestFormatAddressesFirstLine(t *testing.T) {
+	for _, name := range []string{"From", "To", "Disposition-Notification-To"} {
+		for n := range 80 {
+			for _, display := range []string{
+				strings.Repeat("Ж", n), strings.TrimSpace(strings.Repeat("слово ", n)), strings.TrimSpace(strings.Repeat("plain ", n)),
+				strings.TrimSpace(strings.Repeat("J. ", n)), strings.TrimSpace(strings.Repeat("J.  K. ", n)),
+			} {
+				list := []Address{{Name: display, Mailbox: "someone", Host: "organisation.example"}, {Name: display, Mailbox: "b", Host: "c"}}
+				field := FormatAddresses(name, list)
+				if got := ParseAddresses(checkField(t, field).Value()); !reflect.DeepEqual(got, list) {
+					t.Fatalf("%+v came back as %+v in %q", list, got, field)
+				}
+				for i, line := range strings.Split(strings.TrimSuffix(field, "\r\n"), "\r\n") {
+					if len(line) > 78 || len(line) > 76 && strings.Contains(line, "=?") || i == 0 && line == name+":" {
+						t.Fatalf("line %d of %q", i, field)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestFormatParams(t *testing.T) {
 	for _, name := range []string{
 		"a.pdf", "My report (1).pdf", `a"b\c.pdf`, "Обращение.pdf", strings.Repeat("Обращение в налоговую инспекцию ", 6) + ".docx",

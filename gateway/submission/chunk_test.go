@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"regexp"
 	"strconv"
@@ -156,7 +157,7 @@ func simply(size int, last bool, input string, limit int) (s story) {
 func chunked(t *testing.T, size int, last bool, input string, limit, buffer int, wrap func(io.Reader) io.Reader) (s story) {
 	t.Helper()
 	client := &feed{in: wrap(strings.NewReader(input))}
-	c := &conn{port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
+	c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
 	c.in = bufio.NewReaderSize(source{c}, buffer)
 	c.begin()
 	r := newChunkReader(c, chunk{int64(size), last}, int64(limit))
@@ -306,7 +307,7 @@ func TestChunkDrain(t *testing.T) {
 		{0, "", 0, true},
 		{maxDrain + 1, "hello", 0, false},
 	} {
-		c := &conn{port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: &feed{in: strings.NewReader(tc.input + "NOOP")}}
+		c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: &feed{in: strings.NewReader(tc.input + "NOOP")}}
 		if !tc.synced {
 			c.transport = &feed{in: strings.NewReader(tc.input)}
 		}
@@ -330,7 +331,7 @@ func BenchmarkChunkReader(b *testing.B) {
 	buf := make([]byte, 32<<10)
 	for b.Loop() {
 		client := &feed{in: bytes.NewReader(input)}
-		c := &conn{port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
+		c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
 		c.in = bufio.NewReaderSize(source{c}, inputBuffer)
 		c.begin()
 		r := newChunkReader(c, chunk{size: 64 << 10}, 0)

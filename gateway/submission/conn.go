@@ -201,7 +201,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// collect takes a reply, or a line of one, and notes in the log what refuses
+// a command: its codes, never its text, which may repeat what a client sent.
 func (c *conn) collect(text []byte) error {
+	if len(text) > 3 && text[0] >= '4' && text[3] == ' ' {
+		code, rest, _ := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
+		enhanced, _, _ := bytes.Cut(rest, []byte(" "))
+		c.log.Debug("smtp command refused", "reply", string(code), "enhanced", string(enhanced))
+	}
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
 	c.out = append(c.out, text...)
@@ -213,8 +220,9 @@ func (c *conn) collect(text []byte) error {
 
 // edit changes the lines of go-smtp that have no setting: it offers SIZE only
 // together with a check that is ours, STARTTLS only with a handshake that is
-// its own, greets by the client's name instead of ours, and repeats what it
-// did not understand. It writes each line by itself.
+// its own, greets by the client's name instead of ours, repeats what it did not
+// understand, and calls commands in the wrong order not implemented. It writes
+// each line by itself.
 func (c *conn) edit(line []byte) []byte {
 	switch {
 	case c.mute:
@@ -237,6 +245,9 @@ func (c *conn) edit(line []byte) []byte {
 		return []byte("250-CHUNKING\r\n250-STARTTLS\r\n")
 	case string(line) == "250 SIZE\r\n":
 		return sizeLine(c.port.server.cfg.MaxSize)
+	}
+	if right, wrong := renumbered[string(line)]; wrong {
+		return right.line()
 	}
 	return legible(line, c.state != nil && c.state.utf8)
 }

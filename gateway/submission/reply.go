@@ -62,6 +62,16 @@ var (
 	replyIdling    = reply{421, [3]int{4, 7, 0}, "too many commands within a message that bring none of it"}
 )
 
+// renumbered are replies that go-smtp gives as 502, which is for commands that a
+// server does not have (RFC 5321 §4.2.4): one in the wrong order is 503 (§3.3,
+// §4.2.2), one without its argument 501.
+var renumbered = map[string]reply{
+	"502 5.5.1 Please introduce yourself first.\r\n": {503, [3]int{5, 5, 1}, "EHLO first"},
+	"502 5.5.1 Missing MAIL FROM command.\r\n":       {503, [3]int{5, 5, 1}, "MAIL first"},
+	"502 5.5.1 Missing RCPT TO command.\r\n":         {503, [3]int{5, 5, 1}, "no recipient yet: RCPT first"},
+	"502 5.5.4 Missing parameter\r\n":                {501, [3]int{5, 5, 4}, "AUTH needs a mechanism"},
+}
+
 // line is the reply as it goes over the wire.
 func (r reply) line() []byte {
 	e := r.enhanced
