@@ -108,7 +108,7 @@ func (s *Suffixes) Choice(word string) (Choice, bool) {
 // one in ASCII: the type's own name, of a kind the first in order. ok is false
 // when there is none.
 func (s *Suffixes) Word(c Choice) (word string, ok bool) {
-	if s == nil {
+	if s == nil || c.Type == "" {
 		return "", false
 	}
 	if s.words[c.Type] == c {
