@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,9 +127,6 @@ func standFor(tx mailstore.UpdateTx, owner mailstore.Account, box mailstore.Mail
 	if _, err := tx.SetFlags(box, set, change); err != nil {
 		return 0, fmt.Errorf("flags of letter %s: %w", rec.Number, err)
 	}
-	if out.ClientCopy == msg.EmailID {
-		return uid, nil
-	}
 	out.took(msg.EmailID, c)
 	if rec.Data, err = encode(out); err != nil {
 		return 0, err
@@ -197,6 +195,9 @@ func findEarlier(tx mailstore.Tx, rec mailstore.Letter, copied mailstore.NewMess
 		return nil, err
 	}
 	box, err := tx.MailboxByRole(mailstore.RoleSent)
+	if errors.Is(err, mailstore.ErrNoMailbox) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("earlier copy: %w", err)
 	}

@@ -2,6 +2,7 @@ package letter_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,8 +56,14 @@ func (r *rig) indexed(header string) (mailstore.Content, []byte) {
 // send accepts a letter whose sent form has sentHeader.
 func (r *rig) send(serial uint64) mailstore.ID {
 	r.t.Helper()
+	return r.accept(serial, r.sentForm())
+}
+
+// sentForm gives a draft the sent form with sentHeader.
+func (r *rig) sentForm() func(*letter.Draft) {
+	r.t.Helper()
 	content, summary := r.indexed(sentHeader)
-	return r.accept(serial, func(d *letter.Draft) {
+	return func(d *letter.Draft) {
 		d.Outgoing.Accepted = r.now.UTC()
 		d.Outgoing.Facts.Letter.MessageID = "<copy@client.example>"
 		d.Keys = letter.Keys(d.Number, "<copy@client.example>")
@@ -67,7 +74,7 @@ func (r *rig) send(serial uint64) mailstore.ID {
 		}
 		content.Prefix = prefix
 		d.Copy.Content, d.Copy.Summary = content, form.WithPrefix(prefix)
-	})
+	}
 }
 
 // file does what an APPEND does.
@@ -428,4 +435,31 @@ func TestOwnCopyWithinQuota(t *testing.T) {
 	})
 	r.send(1)
 	wantLines(t, "Sent", r.shown(mailstore.RoleSent), "2 letter 1 [Letter-Accepted]")
+}
+
+// An Update may run more than once: what a try has seen that was not committed
+// is nothing to the next.
+func TestOwnCopyTriedTwice(t *testing.T) {
+	r := newRig(t, 1)
+	f := own("To:", "Bcc: s@b.example\r\nTo:")
+	f.flags, f.words = mailstore.Flagged, []string{"mine"}
+	r.file(f)
+	id, acceptance := r.acceptance(1, r.sentForm())
+	undone := errors.New("undone")
+	err := r.store.Update(t.Context(), r.sender.ID, func(tx mailstore.UpdateTx) error {
+		return errors.Join(letter.Apply(tx, acceptance), undone)
+	})
+	if !errors.Is(err, undone) {
+		t.Fatal(err)
+	}
+	wantLines(t, "after the first try", r.shown(mailstore.RoleSent), "1 own 4 [mine]")
+	r.inSent(func(tx mailstore.UpdateTx, box mailstore.MailboxID, all mailstore.UIDSet) error {
+		_, err := tx.Expunge(box, all, false)
+		return err
+	})
+	r.update(r.sender, func(tx mailstore.UpdateTx) error { return letter.Apply(tx, acceptance) })
+	wantLines(t, "after the second", r.shown(mailstore.RoleSent), "2 letter 1 [Letter-Accepted]")
+	if out := r.outgoing(id); out.ClientCopy != (mailstore.ID{}) || out.Bcc != nil {
+		t.Errorf("record has copy %s, Bcc %q", out.ClientCopy, out.Bcc)
+	}
 }
