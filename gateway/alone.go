@@ -13,6 +13,7 @@ import (
 	"gosbridge/certs/servertls"
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
+	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
 )
@@ -34,6 +35,10 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	if err != nil {
 		return nil, err
 	}
+	rules, suffixes, err := cfg.Rules()
+	if err != nil {
+		return nil, err
+	}
 	store, err := OpenStore(ctx, cfg, o)
 	if err != nil {
 		return nil, err
@@ -42,9 +47,13 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	known := func() *registry.Registry { return reg }
 	return &Alone{store: store, admin: admin.New(admin.Options{
 		Store: store, Office: office, Now: o.Now, Logger: o.Logger,
-		Registry: func() *registry.Registry { return reg },
+		Accounts: template.New(template.Options{
+			Store: store, Rules: rules, Suffixes: suffixes, Registry: known, Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
+		}),
+		Registry: known,
 		Check:    func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
 		Import:   func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
 	})}, nil

@@ -25,11 +25,7 @@ func LoadBook(cfg config.Config) (intake.Book, error) {
 
 // newBook is LoadBook with a registry that need not be in its file yet.
 func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
-	rules, err := policy.NewRules(cfg.Profiles)
-	if err != nil {
-		return intake.Book{}, fmt.Errorf("letter types: %w", err)
-	}
-	suffixes, err := policy.NewSuffixes(rules, cfg.Suffixes)
+	rules, suffixes, err := cfg.Rules()
 	if err != nil {
 		return intake.Book{}, err
 	}

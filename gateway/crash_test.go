@@ -112,6 +112,22 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name: "own copy filed after the letter",
+		steps: []func(*world){
+			submitStep("registered", firstAddress), fileStep("registered", firstAddress), (*world).settle,
+			func(w *world) { w.open(firstAddress) }, (*world).settle,
+		},
+		want: opened.with("$Forwarded"),
+	},
+	{
+		name: "own copy filed before the letter",
+		steps: []func(*world){
+			fileStep("registered", firstAddress), submitStep("registered", firstAddress), fileStep("registered", firstAddress), (*world).settle,
+			func(w *world) { w.open(firstAddress) }, (*world).settle,
+		},
+		want: opened.with("$Forwarded"),
+	},
+	{
 		name: "recipient's account is gone",
 		steps: []func(*world){
 			func(w *world) { delete(w.accounts, firstAddress); w.submitTo("registered", firstAddress) }, (*world).settle,
@@ -167,6 +183,12 @@ var cancelled = outcome{
 	evidence: []receipt.Event{receipt.SubmissionAcceptance, receipt.Recall},
 	boxes:    map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 2},
 	journal:  map[string]map[string]int{senderAddress: counts{journal.Accepted: 1, journal.Recalled: 1}},
+}
+
+// with is the same end with one more keyword of the Sent copy.
+func (o outcome) with(keyword string) outcome {
+	o.keywords = append([]string{keyword}, o.keywords...)
+	return o
 }
 
 // submitStep sends the same letter every time.

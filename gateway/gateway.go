@@ -26,15 +26,13 @@ import (
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
 	"gosbridge/gateway/submission"
+	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 	"gosbridge/policy/registry"
 )
 
 const (
-	// defaultType is the letter type where neither letter nor account names
-	// one.
-	defaultType = "simple"
 	// sweepEvery is how often bodies that nothing names are looked for, and
 	// sweepGrace how old they must be: longer than any letter is under way.
 	sweepEvery = time.Hour
@@ -52,18 +50,19 @@ type Options struct {
 // Gateway is an open gateway: its store is locked and its listeners are bound.
 // Run serves; Close releases what Run has not.
 type Gateway struct {
-	cfg     config.Config
-	log     *slog.Logger
-	now     func() time.Time
-	store   *boltstore.Store
-	office  *letter.Office
-	intake  *intake.Intake
-	courier *delivery.Courier
-	submit  *submission.Server
-	imap    *imapd.Server
-	admin   *admin.Service
-	desk    net.Listener // the admin socket
-	doors   []door
+	cfg       config.Config
+	log       *slog.Logger
+	now       func() time.Time
+	store     *boltstore.Store
+	office    *letter.Office
+	intake    *intake.Intake
+	templates *template.Provider
+	courier   *delivery.Courier
+	submit    *submission.Server
+	imap      *imapd.Server
+	admin     *admin.Service
+	desk      net.Listener // the admin socket
+	doors     []door
 
 	importing sync.Mutex // file and book change together
 }
@@ -116,11 +115,15 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	}
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
-		Limits: message.Limits{}, Default: defaultType, Book: book, Now: o.Now, Logger: o.Logger,
+		Limits: message.Limits{}, Default: config.DefaultType, Book: book, Now: o.Now, Logger: o.Logger,
+	})
+	g.templates = template.New(template.Options{
+		Store: store, Rules: book.Rules, Suffixes: book.Suffixes, Registry: g.intake.Registry, Default: config.DefaultType,
+		Now: o.Now, Logger: o.Logger,
 	})
 	g.courier = delivery.New(delivery.Options{Store: store, Office: g.office, Now: o.Now, Logger: o.Logger})
 	g.admin = admin.New(admin.Options{
-		Store: store, Office: g.office, Now: o.Now, Logger: o.Logger,
+		Store: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
 		Registry: g.intake.Registry, Import: g.importRegistry,
 		Check: func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
 	})

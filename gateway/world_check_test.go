@@ -297,6 +297,7 @@ func (w *world) checkKeywords(rec mailstore.Letter, want outcome) error {
 				if err != nil {
 					return err
 				}
+				slices.Sort(m.Keywords)
 				if !slices.Equal(m.Keywords, want.keywords) {
 					return fmt.Errorf("keywords %v, want %v", m.Keywords, want.keywords)
 				}

@@ -134,6 +134,8 @@ type world struct {
 	mailroom letter.Mailroom
 	accounts map[string]mailstore.Account
 
+	ownCopy mailstore.ID // of the mail program's copy of what it sends
+
 	seen     glimpse // what mail programs saw before a crash
 	accepted string  // the number of the first 250
 	others   []string
@@ -142,7 +144,7 @@ type world struct {
 // newWorld makes the folder and its accounts, with some members; change may
 // alter an account.
 func newWorld(t *testing.T, change func(*auth.NewAccount), some ...string) *world {
-	w := &world{t: t, dir: dataFolder(t), accounts: map[string]mailstore.Account{}}
+	w := &world{t: t, dir: dataFolder(t), accounts: map[string]mailstore.Account{}, ownCopy: mailstore.NewID()}
 	w.inner = w.openStore(true)
 	for i, address := range append([]string{senderAddress, firstAddress, secondAddress}, some...) {
 		n := auth.NewAccount{

@@ -85,6 +85,9 @@ type NewMessage struct {
 	Keywords []string
 	Summary  []byte
 	Content  Content
+	// Keys are what the message can be found by, besides its IDs: ByKey. Kept
+	// as keyed MACs, so never read back; every row of the message has them.
+	Keys []string
 	// OverQuota appends also where the account's quota leaves no room: for
 	// what the account must get, such as evidence. It counts all the same.
 	OverQuota bool

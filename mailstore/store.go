@@ -128,6 +128,9 @@ type Tx interface {
 	ByEmailID(id ID) ([]Location, error)
 	// ByLetter returns every row of the account that shows the letter.
 	ByLetter(letter ID) ([]Location, error)
+	// ByKey returns every row of the account whose message has the key, in
+	// the order of mailbox and UID.
+	ByKey(key string) ([]Location, error)
 
 	// Letter returns one letter record. A letter that an account sent to
 	// itself has two, told apart by role. ErrNoLetter when absent.

@@ -104,6 +104,24 @@ func (s *Suffixes) Choice(word string) (Choice, bool) {
 	return c, ok
 }
 
+// Word is a word that chooses c and that every mail program can send, which is
+// one in ASCII: the type's own name, of a kind the first in order. ok is false
+// when there is none.
+func (s *Suffixes) Word(c Choice) (word string, ok bool) {
+	if s == nil || c.Type == "" {
+		return "", false
+	}
+	if s.words[c.Type] == c {
+		return c.Type, true
+	}
+	for _, w := range slices.Sorted(maps.Keys(s.words)) {
+		if s.words[w] == c && strings.IndexFunc(w, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+			return w, true
+		}
+	}
+	return "", false
+}
+
 func (r *Rules) has(letterType string) bool {
 	_, ok := r.profiles[letterType]
 	return ok

@@ -34,6 +34,30 @@ func TestSuffixes(t *testing.T) {
 	}
 }
 
+// A word for a choice is one that every mail program can send.
+func TestSuffixWord(t *testing.T) {
+	r := rules(t)
+	shipped := must(t, r, DefaultSuffixes())
+	russian := must(t, r, map[string]string{"жалоба": "appeal/complaint", "b-q": "appeal/question", "a-q": "appeal/question"})
+	for _, c := range []struct {
+		s      *Suffixes
+		choice Choice
+		want   string
+	}{
+		{shipped, Choice{Type: "registered"}, "registered"}, {shipped, Choice{Type: "appeal"}, "appeal"},
+		{shipped, Choice{Type: "appeal", Kind: "complaint"}, "complaint"}, {shipped, Choice{Type: "appeal", Kind: "request"}, ""},
+		{shipped, Choice{Type: "urgent"}, ""}, {shipped, Choice{}, ""},
+		{russian, Choice{Type: "appeal", Kind: "complaint"}, ""}, {russian, Choice{Type: "appeal", Kind: "question"}, "a-q"},
+		{nil, Choice{Type: "registered"}, ""},
+	} {
+		if word, ok := c.s.Word(c.choice); word != c.want || ok != (c.want != "") {
+			t.Errorf("%s: %q, %t, want %q", c.choice, word, ok, c.want)
+		} else if back, known := c.s.Choice(word); known != ok || back != c.choice && ok {
+			t.Errorf("%q chooses %s, not %s", word, back, c.choice)
+		}
+	}
+}
+
 func must(t *testing.T, r *Rules, words map[string]string) *Suffixes {
 	t.Helper()
 	s, err := NewSuffixes(r, words)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,9 @@ func showLetter(w io.Writer, l admin.Letter) error {
 	rows := [][]string{
 		{"accepted", clock(l.Accepted)}, {"recall until", clock(l.RecallUntil)}, {"from", l.Sender},
 		{"signature", l.Signature}, {"size", fmt.Sprintf("%d octets", l.Size)}, {"sha256", l.SHA256},
+	}
+	if len(l.Bcc) > 0 {
+		rows = append(rows, []string{"hidden (Bcc)", strings.Join(l.Bcc, ", ")})
 	}
 	if err := table(w, rows); err != nil {
 		return err

@@ -71,7 +71,7 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 	if _, ok := s.o.Registry().ByID(in.Registry); !ok {
 		return Account{}, fmt.Errorf("%w: the registry has no entry %q; see gosbridge registry show", ErrInvalid, in.Registry)
 	}
-	a, err := auth.AddAccount(ctx, s.o.Store.Directory(), auth.NewAccount{
+	a, err := s.o.Accounts.AddAccount(ctx, auth.NewAccount{
 		Addresses: in.Addresses, Name: in.Name, Quota: in.Quota, Now: s.o.Now(),
 		Settings: auth.Settings{
 			Registry: in.Registry, Sign: in.Sign, Type: in.Type, Language: in.Language, Receipts: in.Receipts,

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
 )
@@ -24,6 +25,8 @@ import (
 type Options struct {
 	Store  mailstore.Store
 	Office *letter.Office
+	// Accounts makes accounts with all that they start with.
+	Accounts *template.Provider
 	// Registry is the registry in force.
 	Registry func() *registry.Registry
 	// Check says what a registry to import lacks that the gateway cannot do

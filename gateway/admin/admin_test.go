@@ -19,7 +19,9 @@ import (
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/template"
 	"gosbridge/mailstore/boltstore"
+	"gosbridge/policy"
 	"gosbridge/policy/registry"
 )
 
@@ -49,10 +51,17 @@ func newRig(t *testing.T) *rig {
 	})
 	reg := table(t, "romashka", "770708389")
 	log := slog.New(slog.DiscardHandler)
+	rules, err := policy.NewRules(policy.DefaultProfiles())
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := &rig{data: data}
 	r.Service = admin.New(admin.Options{
 		Store: store, Now: time.Now, Logger: log,
-		Office:   letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
+		Office: letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
+		Accounts: template.New(template.Options{
+			Store: store, Rules: rules, Registry: func() *registry.Registry { return reg }, Now: time.Now, Logger: log,
+		}),
 		Registry: func() *registry.Registry { return reg },
 		Import: func(_ context.Context, csv []byte) error {
 			r.imported = append(r.imported, csv)

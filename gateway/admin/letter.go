@@ -20,8 +20,9 @@ type Letter struct {
 	RecallUntil time.Time    `json:"recall_until,omitzero"`
 	Sender      string       `json:"sender"` // address
 	Recipients  []Recipient  `json:"recipients"`
-	SHA256      string       `json:"sha256"` // of the submitted form
-	Size        int64        `json:"size"`   // octets of the submitted form
+	Bcc         []string     `json:"bcc,omitempty"` // addresses of hidden recipients
+	SHA256      string       `json:"sha256"`        // of the submitted form
+	Size        int64        `json:"size"`          // octets of the submitted form
 	Signature   string       `json:"signature"`
 	Evidence    []Evidence   `json:"evidence,omitempty"` // letter/show only
 }
@@ -117,7 +118,7 @@ func describe(rec mailstore.Letter) (Letter, error) {
 	l := Letter{
 		ID: rec.ID, Number: rec.Number, Type: rec.Type, State: rec.State, Accepted: out.Accepted, RecallUntil: out.Recall,
 		Sender: out.Facts.Sender.Address, SHA256: out.Facts.Submitted.SHA256.String(), Size: out.Facts.Submitted.Size,
-		Signature: out.Facts.Signature.Result,
+		Signature: out.Facts.Signature.Result, Bcc: out.Hidden(),
 	}
 	if by := out.Facts.Signature.By; by != "" {
 		l.Signature += " (" + by + ")"

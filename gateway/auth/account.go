@@ -34,8 +34,14 @@ func StandardMailboxes() []mailstore.NewMailbox {
 		{Name: "Archive", Role: mailstore.RoleArchive},
 		{Name: "Junk", Role: mailstore.RoleJunk},
 		{Name: "Trash", Role: mailstore.RoleTrash},
+		{Name: Templates},
 	}
 }
+
+// Templates is the mailbox of templates. It is known by its name alone: no
+// special use is registered for it (RFC 6154 and its registry), and it has no
+// role, so that who does not want it can delete it.
+const Templates = "Templates"
 
 // holderSpace is the name space of HolderOf (RFC 9562 §5.5).
 var holderSpace = uuid.MustParse("7d1f2c52-6a1e-5f0b-9c59-0f3a8b6d4e21")

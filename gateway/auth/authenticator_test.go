@@ -321,7 +321,7 @@ func TestAddAccount(t *testing.T) {
 	}
 	want := map[mailstore.Role]string{
 		mailstore.RoleDrafts: "Drafts", mailstore.RoleSent: "Sent", mailstore.RoleReceipts: "Receipts",
-		mailstore.RoleArchive: "Archive", mailstore.RoleJunk: "Junk", mailstore.RoleTrash: "Trash",
+		mailstore.RoleArchive: "Archive", mailstore.RoleJunk: "Junk", mailstore.RoleTrash: "Trash", "": "Templates",
 	}
 	if fmt.Sprint(roles) != fmt.Sprint(want) {
 		t.Errorf("mailboxes %v, want %v", roles, want)

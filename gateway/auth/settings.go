@@ -27,6 +27,9 @@ type Settings struct {
 	// What appeals need of their sender beside what the registry has.
 	Phone string `json:"phone,omitempty"` // international, + and digits
 	SNILS string `json:"snils,omitempty"` // 11 digits
+	// Templates says that the account was given its templates, whatever became
+	// of them.
+	Templates bool `json:"templates,omitempty"`
 }
 
 // DefaultSettings are those of a new account.

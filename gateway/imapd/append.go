@@ -31,7 +31,9 @@ type appendCommand struct {
 
 	box  mailstore.Mailbox
 	uids []mailstore.UID
-	err  error
+	// spare are indexes of messages that box had already.
+	spare []int
+	err   error
 }
 
 // readAppend reads an APPEND with its messages, which go to the body store as

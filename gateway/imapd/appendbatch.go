@@ -99,28 +99,45 @@ func (s *session) addMessages(batch []*appendCommand) error {
 
 // addIn is one command. It may run again, and then begins anew.
 func (s *session) addIn(tx mailstore.UpdateTx, a *appendCommand) error {
-	a.uids = make([]mailstore.UID, 0, len(a.messages))
+	a.uids, a.spare = make([]mailstore.UID, 0, len(a.messages)), nil
+	var added []mailstore.UID
 	var err error
 	if a.box, err = s.findBox(tx, a.name); err != nil {
 		return orCreate(err)
 	}
-	for _, m := range a.messages {
-		added, err := tx.Append(a.box.ID, m)
+	for i, m := range a.messages {
+		uid, err := s.srv.room.OnAppend(tx, *s.who, a.box, &m)
+		if err != nil {
+			return try("letters on append", err)
+		}
+		if uid != 0 {
+			a.uids, a.spare = append(a.uids, uid), append(a.spare, i)
+			continue
+		}
+		row, err := tx.Append(a.box.ID, m)
 		if err != nil {
 			return try("append", err)
 		}
-		a.uids = append(a.uids, added.UID)
+		a.uids, added = append(a.uids, row.UID), append(added, row.UID)
 	}
-	return try("letters on append", s.srv.room.OnArrive(tx, *s.who, a.box, uidSet(a.uids)))
+	if len(added) == 0 {
+		return nil
+	}
+	return try("letters on append", s.srv.room.OnArrive(tx, *s.who, a.box, uidSet(added)))
 }
 
 // settle gives back what the commands held, and drops the bodies of those
-// that failed.
+// that failed and of messages that were not needed.
 func (s *session) settle(batch []*appendCommand) {
 	for _, a := range batch {
 		if a.err != nil && !errors.Is(a.err, mailstore.ErrMaybeCommitted) {
 			for _, m := range a.messages {
 				s.discard(m.Content.Body)
+			}
+		}
+		if a.err == nil {
+			for _, i := range a.spare {
+				s.discard(a.messages[i].Content.Body)
 			}
 		}
 		for _, release := range a.releases {

@@ -41,6 +41,10 @@ type Mailroom interface {
 	Owns(keyword string) bool
 	// OnFlags is called when \Seen went from unset to set on newSeen.
 	OnFlags(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, newSeen mailstore.UIDSet) error
+	// OnAppend is called before APPEND adds m to box, and may give m keys to be
+	// found by. Where a message of box is already what m is, it has seen to
+	// that one's flags and returns its UID, and m is not added; else 0.
+	OnAppend(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, m *mailstore.NewMessage) (mailstore.UID, error)
 	// OnArrive is called after APPEND, COPY or MOVE added uids to box.
 	OnArrive(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error
 	// OnLeave is called before EXPUNGE or MOVE takes uids away from box.
@@ -56,6 +60,11 @@ func (NoMailroom) Owns(string) bool { return false }
 // OnFlags does nothing.
 func (NoMailroom) OnFlags(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, mailstore.UIDSet) error {
 	return nil
+}
+
+// OnAppend knows no message.
+func (NoMailroom) OnAppend(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, *mailstore.NewMessage) (mailstore.UID, error) {
+	return 0, nil
 }
 
 // OnArrive does nothing.

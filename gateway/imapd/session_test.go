@@ -346,6 +346,8 @@ type letters struct {
 	refuse error
 	mark   string // keyword set on what was seen
 	notes  []string
+	// known is OnAppend.
+	known func(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, *mailstore.NewMessage) (mailstore.UID, error)
 }
 
 func (*letters) Owns(keyword string) bool { return strings.HasPrefix(keyword, "Letter-") }
@@ -363,6 +365,13 @@ func (m *letters) OnFlags(tx mailstore.UpdateTx, who auth.Identity, box mailstor
 		}
 	}
 	return m.note("flags", who, box, seen)
+}
+
+func (m *letters) OnAppend(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, msg *mailstore.NewMessage) (mailstore.UID, error) {
+	if m.known != nil {
+		return m.known(tx, who, box, msg)
+	}
+	return 0, nil
 }
 
 func (m *letters) OnArrive(_ mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"gosbridge/certs"
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/config"
+	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 	"gosbridge/policy"
@@ -25,6 +27,8 @@ type builder struct {
 	dir    string
 	plan   Plan
 	master [32]byte
+	table  *registry.Registry
+	config config.Config
 	made   Installation
 }
 
@@ -93,14 +97,13 @@ func signers(p Party) []string {
 }
 
 // registry writes the table of recipients.
-func (b *builder) registry(context.Context) (err error) {
+func (b *builder) recipients(context.Context) (err error) {
 	var entries []registry.Entry
 	for _, p := range b.plan.Parties {
 		entries = append(entries, p.Entry)
 		b.made.Registry = append(b.made.Registry, p.Entry.Addresses...)
 	}
-	reg, err := registry.New(entries)
-	if err != nil {
+	if b.table, err = registry.New(entries); err != nil {
 		return err
 	}
 	f, err := os.Create(b.path("registry.csv"))
@@ -108,12 +111,12 @@ func (b *builder) registry(context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return reg.WriteCSV(f)
+	return b.table.WriteCSV(f)
 }
 
 // config writes the configuration. Its paths are relative to its folder, so
 // that the folder can be moved.
-func (b *builder) config(context.Context) error {
+func (b *builder) configure(context.Context) error {
 	c := config.Default()
 	c.Data, c.Hostname = "store", b.plan.Hostname
 	c.MasterKey = config.MasterKey{File: "keys/master.key"}
@@ -141,7 +144,7 @@ func (b *builder) config(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := config.Parse(text, "config.toml"); err != nil {
+	if b.config, err = config.Parse(text, "config.toml"); err != nil {
 		return err
 	}
 	return os.WriteFile(b.path("config.toml"), append(comment(b.plan.Note), text...), 0o644)
@@ -177,9 +180,17 @@ func (b *builder) accounts(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	rules, suffixes, err := b.config.Rules()
+	if err != nil {
+		return err
+	}
+	accounts := template.New(template.Options{
+		Store: store, Rules: rules, Suffixes: suffixes, Registry: func() *registry.Registry { return b.table },
+		Default: config.DefaultType, Now: b.plan.Now, Logger: slog.New(slog.DiscardHandler),
+	})
 	for _, p := range b.plan.Parties {
 		for _, a := range p.Accounts {
-			if err := b.account(ctx, store.Directory(), p, a); err != nil {
+			if err := b.account(ctx, store.Directory(), accounts, p, a); err != nil {
 				return fmt.Errorf("account %s: %w", a.Address, err)
 			}
 		}
@@ -187,9 +198,9 @@ func (b *builder) accounts(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *builder) account(ctx context.Context, dir mailstore.Directory, p Party, a Account) error {
+func (b *builder) account(ctx context.Context, dir mailstore.Directory, accounts *template.Provider, p Party, a Account) error {
 	a.Settings.Registry = p.Entry.ID
-	account, err := auth.AddAccount(ctx, dir, auth.NewAccount{
+	account, err := accounts.AddAccount(ctx, auth.NewAccount{
 		Addresses: []string{a.Address}, Name: a.Name, Settings: a.Settings, Now: b.plan.Now(),
 	})
 	if err != nil {

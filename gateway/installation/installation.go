@@ -145,7 +145,7 @@ func Create(ctx context.Context, dir string, plan Plan) (_ Installation, err err
 		}
 	}()
 	b := &builder{dir: work, plan: plan, made: Installation{Dir: dir}}
-	for _, step := range []func(context.Context) error{b.keys, b.registry, b.config, b.accounts, b.passwords} {
+	for _, step := range []func(context.Context) error{b.keys, b.recipients, b.configure, b.accounts, b.passwords} {
 		if err := step(ctx); err != nil {
 			return Installation{}, fmt.Errorf("make %s: %w", dir, err)
 		}

@@ -79,7 +79,7 @@ func (in *Intake) evidence(s *submission, f policy.Letter, d policy.Decision, fo
 	who := s.env.Who
 	ev := receipt.Evidence{
 		Letter: receipt.Letter{
-			Type: s.profile.Type, Case: s.choice.letterCase, EnvelopeID: s.env.ID, MessageID: messageID(s.msg.Header),
+			Type: s.profile.Type, Case: s.choice.letterCase, EnvelopeID: s.env.ID, MessageID: letter.MessageID(s.msg.Header),
 		},
 		Profile: receipt.Profile{Name: d.Profile, SHA256: d.Digest},
 		Sender: receipt.Sender{
@@ -129,15 +129,6 @@ func (s *submission) copyOf(id mailstore.ID, number string, sent mailstore.Conte
 		EmailID: mailstore.NewID(), LetterID: id, Received: s.at, Flags: mailstore.Seen,
 		Summary: form.WithPrefix(prefix), Content: sent,
 	}, nil
-}
-
-// messageID is the letter's Message-ID with its angle brackets, "" when it
-// has none.
-func messageID(h message.Header) string {
-	if ids := strings.Fields(h.Get("Message-ID")); len(ids) > 0 {
-		return ids[0]
-	}
-	return ""
 }
 
 // references are the Message-IDs of the thread before this letter

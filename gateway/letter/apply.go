@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -55,7 +56,11 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 	if t.Empty() {
 		return nil
 	}
-	if err := tx.PutLetter(t.record); errors.Is(err, mailstore.ErrConflict) {
+	own, err := t.settleCopy(tx)
+	if err != nil {
+		return err
+	}
+	if err := tx.PutLetter(own.record); errors.Is(err, mailstore.ErrConflict) {
 		return fmt.Errorf("letter %s: %w", t.record.Number, ErrStale)
 	} else if err != nil {
 		return fmt.Errorf("letter %s: %w", t.record.Number, err)
@@ -70,7 +75,12 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
 	}
-	for _, m := range t.mails {
+	if own.earlier != nil {
+		if err := own.earlier.remove(tx); err != nil { // first, for the room that it takes
+			return fmt.Errorf("letter %s: %w", t.record.Number, err)
+		}
+	}
+	for _, m := range own.mails {
 		if err := file(tx, m); err != nil {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
@@ -81,6 +91,29 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 		}
 	}
 	return show(tx, t.record.ID, keywords(t.shown, t.held))
+}
+
+// settled is what a transition writes where the account may have a copy of the
+// letter already.
+type settled struct {
+	record  mailstore.Letter
+	mails   []filed
+	earlier *earlier // that gives way; nil when there is none
+}
+
+// settleCopy looks whether the mail program filed a letter that is accepted
+// only now. It changes nothing, neither in the store nor of t.
+func (t *Transition) settleCopy(tx mailstore.Tx) (s settled, err error) {
+	s = settled{record: t.record, mails: t.mails}
+	i := slices.IndexFunc(t.mails, func(m filed) bool { return m.role == mailstore.RoleSent })
+	if i < 0 {
+		return s, nil
+	}
+	if s.earlier, err = findEarlier(tx, t.record, t.mails[i].message); s.earlier == nil || err != nil {
+		return s, err
+	}
+	s.mails = slices.Clone(t.mails)
+	return s, s.earlier.take(&s.record, &s.mails[i].message)
 }
 
 // file appends a mail to the mailbox with a role; an account without that

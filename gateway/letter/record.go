@@ -74,6 +74,11 @@ type Outgoing struct {
 	// sender where the type requires it.
 	Kind   string  `json:"kind,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
+	// ClientCopy is the message of a mail program that the Sent copy stands
+	// for; zero as long as there is none. Bcc are the addresses that it named
+	// as hidden.
+	ClientCopy mailstore.ID `json:"client_copy,omitzero"`
+	Bcc        []string     `json:"bcc,omitempty"`
 	// GiveUp is when recipients that could not be reached become
 	// undeliverable.
 	GiveUp time.Time `json:"give_up"`
@@ -97,6 +102,18 @@ func (o Outgoing) State() State {
 		}
 	}
 	return least
+}
+
+// Hidden are the hidden recipients, by the letter itself and by the copy of the
+// mail program.
+func (o Outgoing) Hidden() []string {
+	hidden := slices.Clone(o.Bcc)
+	for _, r := range o.Recipients {
+		if r.Blind && !containsFold(hidden, r.Party.Address) {
+			hidden = append(hidden, r.Party.Address)
+		}
+	}
+	return hidden
 }
 
 // Settled reports whether nothing can follow for any recipient.

@@ -98,6 +98,14 @@ func (r *rig) account(address string) mailstore.Account {
 // accept makes a letter to all recipients of the rig; change may alter it.
 func (r *rig) accept(serial uint64, change func(*letter.Draft)) mailstore.ID {
 	r.t.Helper()
+	id, t := r.acceptance(serial, change)
+	r.update(r.sender, func(tx mailstore.UpdateTx) error { return letter.Apply(tx, t) })
+	return id
+}
+
+// acceptance prepares the transition that makes a letter.
+func (r *rig) acceptance(serial uint64, change func(*letter.Draft)) (mailstore.ID, *letter.Transition) {
+	r.t.Helper()
 	content := []byte("From: <sender@a.example>\r\nSubject: Test\r\n\r\nText\r\n")
 	parser := message.NewParser(message.Limits{})
 	if _, err := parser.Write(content); err != nil {
@@ -138,8 +146,7 @@ func (r *rig) accept(serial uint64, change func(*letter.Draft)) mailstore.ID {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.update(r.sender, func(tx mailstore.UpdateTx) error { return letter.Apply(tx, t) })
-	return d.ID
+	return d.ID, t
 }
 
 func (r *rig) update(a mailstore.Account, fn func(mailstore.UpdateTx) error) {

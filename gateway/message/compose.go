@@ -2,6 +2,7 @@ package message
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
@@ -236,6 +237,19 @@ func percentEncode(s string) string {
 		}
 	}
 	return string(out)
+}
+
+// AppendBase64 adds data to b in lines of 76 characters, each ended by CRLF (RFC
+// 2045 §6.8).
+func AppendBase64(b, data []byte) []byte {
+	const line = 57 // octets that become 76 characters
+	for len(data) > 0 {
+		n := min(line, len(data))
+		b = base64.StdEncoding.AppendEncode(b, data[:n])
+		b = append(b, "\r\n"...)
+		data = data[n:]
+	}
+	return b
 }
 
 // FormatDate is the date-time of RFC 5322 §3.3, in the zone of t.

@@ -2,11 +2,12 @@ package receipt
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 	"mime/quotedprintable"
 	"net/mail"
 	"strings"
+
+	"gosbridge/gateway/message"
 )
 
 // maxReferences is how many Message-IDs of the thread a receipt names: the
@@ -54,19 +55,8 @@ func encoded(contentType string, data []byte, extra ...string) part {
 	return part{
 		contentType: contentType,
 		extra:       append(extra, inBase64),
-		body:        appendBase64(nil, data),
+		body:        message.AppendBase64(nil, data),
 	}
-}
-
-func appendBase64(b, data []byte) []byte {
-	const line = 57 // octets that become 76 characters
-	for len(data) > 0 {
-		n := min(line, len(data))
-		b = base64.StdEncoding.AppendEncode(b, data[:n])
-		b = append(b, "\r\n"...)
-		data = data[n:]
-	}
-	return b
 }
 
 // plain is a text/plain part of UTF-8 with LF line ends.

@@ -3,6 +3,7 @@ package boltstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gosbridge/mailstore"
 )
@@ -64,10 +65,22 @@ func (v *view) ByEmailID(id mailstore.ID) ([]mailstore.Location, error) {
 
 // ByLetter implements mailstore.Tx.
 func (v *view) ByLetter(letter mailstore.ID) ([]mailstore.Location, error) {
+	return v.rowsIn(bShows, key(v.keys.num, letter))
+}
+
+// ByKey implements mailstore.Tx.
+func (v *view) ByKey(word string) ([]mailstore.Location, error) {
+	return v.rowsIn(bRowKey, key(v.keys.num, v.rowMAC(word)))
+}
+
+// rowMAC is the form in which a message's lookup key is kept.
+func (v *view) rowMAC(word string) mac { return v.s.keys.macSum("message", v.keys.num, word) }
+
+// rowsIn reads the places that an index has under a prefix.
+func (v *view) rowsIn(index bucket, prefix []byte) ([]mailstore.Location, error) {
 	var list []mailstore.Location
 	var bad bool
-	prefix := key(v.keys.num, letter)
-	v.scan(bShows, prefix, nil, func(k, _ []byte) bool {
+	v.scan(index, prefix, nil, func(k, _ []byte) bool {
 		d := decoder{b: k[len(prefix):]}
 		l := mailstore.Location{Mailbox: mailstore.MailboxID(d.fixed32()), UID: mailstore.UID(d.fixed32())}
 		if bad = d.bad; !bad && v.boxExists(l.Mailbox) {
@@ -76,7 +89,7 @@ func (v *view) ByLetter(letter mailstore.ID) ([]mailstore.Location, error) {
 		return !bad
 	})
 	if bad {
-		return nil, fmt.Errorf("letter rows: %w", mailstore.ErrDamaged)
+		return nil, fmt.Errorf("index %s: %w", bucketNames[index], mailstore.ErrDamaged)
 	}
 	return list, nil
 }
@@ -164,6 +177,11 @@ func (u *update) insert(b *boxRecord, uid mailstore.UID, mod mailstore.ModSeq, m
 			return err
 		}
 	}
+	for _, word := range m.Keys {
+		if found := u.rowMAC(word); !slices.Contains(r.found, found) {
+			r.found = append(r.found, found)
+		}
+	}
 	k := rowKey(u.keys.num, b.ID, uid)
 	r.seal(u.keys, k, m.Summary, m.Content.Prefix, m.Content.Suffix)
 	learnWords(b, m.Keywords)
@@ -228,7 +246,7 @@ func (b *boxRecord) countFlags(f mailstore.Flags, n int) {
 	}
 }
 
-// indexRow enters a row into the indexes by EmailID and by letter.
+// indexRow enters a row into the indexes by EmailID, by letter and by key.
 func (u *update) indexRow(box mailstore.MailboxID, uid mailstore.UID, r *row) error {
 	rec, err := u.email(r.email)
 	if err != nil {
@@ -240,6 +258,11 @@ func (u *update) indexRow(box mailstore.MailboxID, uid mailstore.UID, r *row) er
 	rec.at = append(rec.at, mailstore.Location{Mailbox: box, UID: uid})
 	if err := u.w.put(bEmail, key(u.keys.num, r.email), rec.encode()); err != nil {
 		return err
+	}
+	for _, found := range r.found {
+		if err := u.w.put(bRowKey, key(u.keys.num, found, box, uid), nil); err != nil {
+			return err
+		}
 	}
 	if r.letter == (mailstore.ID{}) {
 		return nil

@@ -232,6 +232,11 @@ func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int
 			return 0, err
 		}
 	}
+	for _, found := range r.found {
+		if err := w.del(bRowKey, key(v.keys.num, found, box, uid)); err != nil {
+			return 0, err
+		}
+	}
 	if r.letter != (mailstore.ID{}) {
 		if err := w.del(bShows, key(v.keys.num, r.letter, box, uid)); err != nil {
 			return 0, err

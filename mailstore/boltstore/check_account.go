@@ -140,7 +140,7 @@ func (a *accountChecker) message(b *boxRecord, f flagRow, found *boxRecord, logs
 // rows counts the uses of bodies by all rows, those to be purged included, and
 // looks for each row in the indexes.
 func (a *accountChecker) rows() {
-	shows := 0
+	shows, found := 0, 0
 	a.scan(bRow, key(a.v.keys.num), nil, func(k, raw []byte) bool {
 		var r row
 		if !a.must(r.decode(raw), "row %x", k) {
@@ -154,6 +154,12 @@ func (a *accountChecker) rows() {
 		if err != nil || !rec.standsAt(box, uid) {
 			a.add("row %x: not in the id index", k)
 		}
+		for _, m := range r.found {
+			found++
+			if a.get(bRowKey, key(a.v.keys.num, m, box, uid)) == nil {
+				a.add("row %x: not found by its key", k)
+			}
+		}
 		if r.letter != (mailstore.ID{}) {
 			shows++
 			if a.get(bShows, key(a.v.keys.num, r.letter, box, uid)) == nil {
@@ -164,6 +170,9 @@ func (a *accountChecker) rows() {
 	})
 	if n := a.size(bShows, key(a.v.keys.num)); n != shows {
 		a.add("%d rows by letter, %d found", n, shows)
+	}
+	if n := a.size(bRowKey, key(a.v.keys.num)); n != found {
+		a.add("%d rows by key, %d found", n, found)
 	}
 }
 

@@ -31,7 +31,7 @@ func fullStore(t *testing.T, opts Options) mailstore.ID {
 		must(err)
 		item := mailstore.Item{ID: mailstore.NewID(), Account: a, Class: "c", Bodies: []body.Ref{ref}}
 		must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
-			m := mailstore.NewMessage{EmailID: mailstore.NewID(), LetterID: letter, Summary: []byte("x"), Content: mailstore.Content{Body: ref, Length: 4}}
+			m := mailstore.NewMessage{EmailID: mailstore.NewID(), LetterID: letter, Keys: []string{"k"}, Summary: []byte("x"), Content: mailstore.Content{Body: ref, Length: 4}}
 			if _, err := tx.Append(1, m); err != nil {
 				return err
 			}

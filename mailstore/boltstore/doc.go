@@ -29,6 +29,7 @@
 //	log       account, mailbox, modseq            UIDs created, changed, vanished
 //	email     account, EmailID                    first UID, locations
 //	shows     account, letter, mailbox, uid       nothing
+//	rowkey    account, MAC of key, mailbox, uid   nothing
 //	letter    account, letter, role               record (details sealed)
 //	lettime   account, time, letter, role         nothing
 //	letkey    account, MAC of key, letter, role   nothing

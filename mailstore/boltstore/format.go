@@ -27,14 +27,23 @@ const (
 )
 
 // openFormat checks version and master key of a store, or lays out a new one.
+// Buckets that came to the format later are made where they are missing: empty
+// is what they are there.
 func (s *Store) openFormat() error {
+	complete := true
 	err := s.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketNames[bMeta]))
 		if meta == nil {
 			return errNew
 		}
+		for _, name := range bucketNames {
+			complete = complete && tx.Bucket([]byte(name)) != nil
+		}
 		return s.checkFormat(meta)
 	})
+	if err == nil && !complete {
+		err = s.db.Update(makeBuckets)
+	}
 	if err != errNew { //nolint:errorlint // our own value, never wrapped
 		return err
 	}
@@ -74,12 +83,20 @@ func (s *Store) checkFormat(meta *bolt.Bucket) error {
 	return keys.setStoreKey(storeKey)
 }
 
-// layOut makes the buckets and the keys of a new store.
-func (s *Store) layOut(tx *bolt.Tx) error {
+// makeBuckets makes the buckets that are not there.
+func makeBuckets(tx *bolt.Tx) error {
 	for _, name := range bucketNames {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return fmt.Errorf("bucket %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// layOut makes the buckets and the keys of a new store.
+func (s *Store) layOut(tx *bolt.Tx) error {
+	if err := makeBuckets(tx); err != nil {
+		return err
 	}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)

@@ -108,9 +108,12 @@ func (k *keyring) setStoreKey(storeKey []byte) error {
 // sameKey compares check values in constant time.
 func sameKey(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
+// mac is what is kept of a lookup key.
+type mac = [16]byte
+
 // macSum is the keyed MAC of a lookup key, 128 bits. The kind keeps the MACs
 // of different indexes apart.
-func (k *keyring) macSum(kind string, account uint32, text string) [16]byte {
+func (k *keyring) macSum(kind string, account uint32, text string) mac {
 	h := hmac.New(sha256.New, k.mac)
 	e := encoder{b: make([]byte, 0, 128)}
 	e.string(kind)

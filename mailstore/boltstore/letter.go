@@ -102,7 +102,7 @@ func (u *update) PutLetter(l mailstore.Letter) (err error) {
 }
 
 // letterMAC is the form in which a letter's lookup key is kept.
-func (v *view) letterMAC(word string) [16]byte { return v.s.keys.macSum("letter", v.keys.num, word) }
+func (v *view) letterMAC(word string) mac { return v.s.keys.macSum("letter", v.keys.num, word) }
 
 // Letters implements mailstore.Tx.
 func (v *view) Letters(filter mailstore.LetterFilter) iter.Seq2[mailstore.Letter, error] {

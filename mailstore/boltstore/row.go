@@ -21,6 +21,7 @@ type row struct {
 	createMod       mailstore.ModSeq
 	body            bodyRef
 	offset, length  int64
+	found           []mac  // that it is found by
 	summary         []byte // sealed
 	content         []byte // prefix and suffix, sealed; empty when both are
 }
@@ -45,6 +46,7 @@ func (d *decoder) bodyRef() bodyRef {
 const (
 	rowHasLetter = 1 << iota
 	rowHasBody
+	rowHasKeys
 )
 
 func (r *row) encode() []byte {
@@ -55,6 +57,9 @@ func (r *row) encode() []byte {
 	}
 	if !r.body.name.IsZero() {
 		has |= rowHasBody
+	}
+	if len(r.found) > 0 {
+		has |= rowHasKeys
 	}
 	e.byte(has)
 	e.id(r.email)
@@ -71,6 +76,12 @@ func (r *row) encode() []byte {
 		e.bodyRef(r.body)
 		e.uint(uint64(r.offset))
 		e.uint(uint64(r.length))
+	}
+	if has&rowHasKeys != 0 {
+		e.uint(uint64(len(r.found)))
+		for _, m := range r.found {
+			e.id(m)
+		}
 	}
 	e.bytes(r.summary)
 	e.bytes(r.content)
@@ -97,6 +108,11 @@ func (r *row) decode(raw []byte) error {
 	if has&rowHasBody != 0 {
 		r.body = d.bodyRef()
 		r.offset, r.length = int64(d.uint()), int64(d.uint())
+	}
+	if has&rowHasKeys != 0 {
+		for n := d.uint(); n > 0 && !d.bad; n-- {
+			r.found = append(r.found, d.id())
+		}
 	}
 	r.summary = d.bytes()
 	r.content = d.bytes()

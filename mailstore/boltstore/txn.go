@@ -42,6 +42,7 @@ const (
 	bWrap
 	bInline
 	bDead
+	bRowKey
 	bucketCount
 )
 
@@ -49,14 +50,14 @@ var bucketNames = [bucketCount]string{
 	"meta", "holder", "account", "state", "address", "cred", "setting",
 	"box", "boxname", "purge", "row", "flag", "log", "email", "shows",
 	"letter", "lettime", "letkey", "evidence", "journal", "hash",
-	"item", "due", "past", "gone", "wrap", "inline", "dead",
+	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey",
 }
 
 // random says which buckets have keys without order: MACs, names, and ids that
 // their callers derive from others. The rest is written at the end of a range
 // and filled up, which would leave pages with random keys nearly empty.
 var random = [bucketCount]bool{
-	bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bWrap: true, bEmail: true, bPast: true,
+	bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bRowKey: true, bWrap: true, bEmail: true, bPast: true,
 }
 
 // txn is a bbolt transaction with its buckets at hand.

@@ -286,7 +286,7 @@ var secretTests = []test{
 			"body": "the-secret-body", "large body": "the-secret-large-body", "prefix": "the-secret-prefix", "suffix": "the-secret-suffix",
 			"summary": "the-secret-summary", "address": "the-secret-address@example.org", "account": "the-secret-name",
 			"settings": "the-secret-settings", "mailbox": "The-Secret-Mailbox", "keyword": "The-Secret-Keyword", "letter": "the-secret-letter",
-			"letter key": "<the-secret-key@example.org>", "evidence": "the-secret-evidence", "journal": "the-secret-journal", "salt": "the-secret-salt!",
+			"letter key": "<the-secret-key@example.org>", "message key": "<the-secret-message-key@example.org>", "evidence": "the-secret-evidence", "journal": "the-secret-journal", "salt": "the-secret-salt!",
 			"item": "the-secret-item", "owner": "the-secret-owner", "credential": "the-secret-credential", "verifier": "the-secret-verifier",
 			"setting": "the-secret-setting", "setting name": "the-secret-setting-name", "searched address": "the-secret-search@example.org",
 		}
@@ -332,7 +332,7 @@ func (e *env) writeSecrets(s map[string]string) {
 	box := e.create(a.ID, s["mailbox"]).ID
 	for _, text := range []string{s["body"], strings.Repeat(s["large body"], 3000)} {
 		m := e.mail(text)
-		m.Keywords, m.Summary = []string{s["keyword"]}, []byte(s["summary"])
+		m.Keywords, m.Summary, m.Keys = []string{s["keyword"]}, []byte(s["summary"]), []string{s["message key"]}
 		m.Content.Prefix, m.Content.Suffix = []byte(s["prefix"]), []byte(s["suffix"])
 		e.append(a.ID, box, m)
 	}

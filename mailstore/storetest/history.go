@@ -34,6 +34,7 @@ type modelRow struct {
 	flags mailstore.Flags
 	words []string
 	size  int64
+	keys  []string
 }
 
 // modelState is what a reader saw at a modseq.
@@ -138,7 +139,7 @@ func (h *history) appendSome(id mailstore.MailboxID, b *modelBox) {
 	for range h.rnd.IntN(5) + 1 {
 		m := h.mail([]string{"", "text", "more text"}[h.rnd.IntN(3)])
 		m.Flags = mailstore.Flags(h.rnd.IntN(32))
-		m.Keywords = h.words()
+		m.Keywords, m.Keys = h.words(), h.words()
 		if len(h.ids) > 0 && h.rnd.IntN(5) == 0 {
 			m.EmailID = h.ids[h.rnd.IntN(len(h.ids))] // a repetition
 		}
@@ -163,12 +164,15 @@ func (h *history) appendSome(id mailstore.MailboxID, b *modelBox) {
 			continue
 		}
 		h.ids = append(h.ids, m.EmailID)
-		h.eq(got[i].UID, b.add(modelRow{email: m.EmailID, flags: m.Flags, words: m.Keywords, size: m.Content.Size()}), "UID")
+		h.eq(got[i].UID, b.add(modelRow{email: m.EmailID, flags: m.Flags, words: m.Keywords, size: m.Content.Size(), keys: m.Keys}), "UID")
 	}
 }
 
+// historyWords are the keywords and the keys of messages.
+var historyWords = []string{"a", "b", "c", "d"}
+
 func (h *history) words() (w []string) {
-	for _, k := range []string{"a", "b", "c", "d"} {
+	for _, k := range historyWords {
 		if h.rnd.IntN(3) == 0 {
 			w = append(w, k)
 		}
@@ -264,8 +268,32 @@ func (h *history) compare() {
 				return err
 			}
 		}
-		return nil
+		return h.compareKeys(tx)
 	})
+}
+
+// compareKeys looks for the messages by each of their keys.
+func (h *history) compareKeys(tx mailstore.Tx) error {
+	for _, k := range historyWords {
+		want := map[mailstore.Location]bool{}
+		for id, b := range h.m.boxes {
+			for _, r := range b.rows {
+				if slices.Contains(r.keys, k) {
+					want[mailstore.Location{Mailbox: id, UID: r.uid}] = true
+				}
+			}
+		}
+		list, err := tx.ByKey(k)
+		if err != nil {
+			return err
+		}
+		got := map[mailstore.Location]bool{}
+		for _, l := range list {
+			got[l] = true
+		}
+		h.eq([]any{len(list), got}, []any{len(want), want}, "messages by key "+k)
+	}
+	return nil
 }
 
 func (h *history) compareBox(tx mailstore.Tx, m mailstore.Mailbox, b *modelBox) error {

@@ -200,6 +200,7 @@ var messageTests = []test{
 			return err
 		})
 	}},
+	{"by key", testByKey},
 	{"vectors are right after every change", testVectors},
 	{"large summaries", func(e *env) {
 		a := e.account()
@@ -311,4 +312,66 @@ func (e *env) expunge(a mailstore.ID, box mailstore.MailboxID, uids mailstore.UI
 		e.eq(gone, want, "expunged")
 		return err
 	})
+}
+
+// testByKey follows a message with keys through everything that moves rows.
+func testByKey(e *env) {
+	a, b := e.account(), e.account()
+	inbox, archive := e.inbox(a), e.box(a, "Archive").ID
+	find := func(account mailstore.ID, key, want string) {
+		e.Helper()
+		e.view(account, func(tx mailstore.Tx) error {
+			list, err := tx.ByKey(key)
+			e.eq(list, want, fmt.Sprintf("messages with key %q", key))
+			return err
+		})
+	}
+	at := func(places ...mailstore.Location) string { return fmt.Sprint(places) }
+	place := func(box mailstore.MailboxID, uid mailstore.UID) mailstore.Location {
+		return mailstore.Location{Mailbox: box, UID: uid}
+	}
+	m := e.mail("text")
+	m.Keys = []string{"<a@x>", "<b@x>", "<a@x>"}
+	e.append(a, inbox, m)
+	repeat := m
+	repeat.Keys = []string{"late"}
+	e.append(a, inbox, repeat) // adds nothing, so no key either
+	other := e.mail("")
+	other.Keys = []string{"<b@x>"}
+	e.append(a, archive, other)
+	e.append(a, inbox, e.mail(""))
+	find(a, "<a@x>", at(place(inbox, 1)))
+	find(a, "<b@x>", at(place(inbox, 1), place(archive, 1)))
+	for _, absent := range []string{"late", "<A@x>", "<a@x", ""} {
+		find(a, absent, "[]")
+	}
+	find(b, "<a@x>", "[]")
+	e.copy(a, inbox, set(1), archive)
+	find(a, "<a@x>", at(place(inbox, 1), place(archive, 2)))
+	e.update(a, func(tx mailstore.UpdateTx) error {
+		if _, err := tx.Expunge(inbox, set(1), false); err != nil {
+			return err
+		}
+		list, err := tx.ByKey("<a@x>")
+		e.eq(list, at(place(archive, 2)), "messages with a key inside the Update")
+		return err
+	})
+	e.update(a, func(tx mailstore.UpdateTx) error {
+		_, err := tx.Move(archive, set(2), inbox)
+		return err
+	})
+	find(a, "<a@x>", at(place(inbox, 3)))
+	var old mailstore.MailboxID
+	e.update(a, func(tx mailstore.UpdateTx) error { return tx.RenameMailbox(inbox, "Old") })
+	old = e.box(a, "Old").ID
+	find(a, "<a@x>", at(place(old, 2)))
+	e.crash()
+	find(a, "<a@x>", at(place(old, 2)))
+	e.remove(a, old)
+	find(a, "<a@x>", "[]")
+	find(a, "<b@x>", at(place(archive, 1)))
+	imported := e.mail("")
+	imported.UID, imported.Keys = 70, []string{"<c@x>"}
+	e.no(e.s.Import(e.ctx, a, inbox, func(yield func(mailstore.NewMessage, error) bool) { yield(imported, nil) }), "import")
+	find(a, "<c@x>", at(place(inbox, 70)))
 }
