@@ -146,7 +146,7 @@ func FuzzSession(f *testing.F) {
 	f.Add("a CREATE {1}\r\nx\r\nb RENAME x y\r\nc DELETE y\r\nd ID NIL\r\ne ENABLE CONDSTORE\r\nf UID FETCH 1:* FLAGS (CHANGEDSINCE 1)\r\n")
 	f.Fuzz(func(t *testing.T, input string) {
 		client, server := net.Pipe()
-		ses := w.server.newSession(t.Context(), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
+		ses := w.server.newSession(t.Context(), w.entry(t), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -20,6 +20,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/imapd/wire"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
 )
 
@@ -76,7 +77,7 @@ type Server struct {
 	auth    Authenticator
 	room    Mailroom
 	log     *slog.Logger
-	conns   *registry
+	conns   *sessions.Table
 	buffers wire.Buffers
 }
 
@@ -98,6 +99,9 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 		auth:  a,
 		room:  room,
 		log:   logger,
-		conns: newRegistry(cfg),
+		conns: sessions.NewTable(auth.IMAP),
 	}, nil
 }
+
+// Sessions are those that are open, of all listeners.
+func (s *Server) Sessions() *sessions.Table { return s.conns }

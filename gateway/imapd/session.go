@@ -13,6 +13,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/imapd/wire"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
 )
 
@@ -21,6 +22,7 @@ import (
 type session struct {
 	srv    *Server
 	ctx    context.Context // ends when the time to drain is over
+	entry  *sessions.Session
 	remote netip.Addr
 	mode   Mode
 	tls    *tls.Config
@@ -43,16 +45,17 @@ type session struct {
 // serveConn runs one connection to its end.
 func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.Conn, mode Mode, config *tls.Config) {
 	defer conn.Close()
-	ses := s.newSession(work, conn, mode, config)
-	if !s.conns.add(ln, ses.remote, ses.st) {
-		s.log.Info("imap connection refused", "remote", ses.remote, "reason", "too many from this address")
+	limits := sessions.Limits{Connections: s.cfg.Connections, PerAddress: s.cfg.ConnectionsPerAddress}
+	entry, ok := s.conns.Enter(limits, ln, conn.RemoteAddr())
+	if !ok {
+		s.log.Info("imap connection refused", "remote", sessions.Address(conn.RemoteAddr()), "reason", "too many from this address")
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		if mode.TLS != ImplicitTLS { // a BYE before the handshake would be noise
 			io.WriteString(conn, "* BYE [LIMIT] too many connections from this address\r\n")
 		}
 		return
 	}
-	defer s.conns.remove(ses.remote, ses.st)
+	ses := s.newSession(work, entry, conn, mode, config)
 	defer ses.end()
 	if mode.TLS == ImplicitTLS {
 		if err := ses.handshake(ctx); err != nil {
@@ -65,16 +68,18 @@ func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.
 	ses.log.Debug("imap session ends", "err", err)
 }
 
-func (s *Server) newSession(work context.Context, conn net.Conn, mode Mode, config *tls.Config) *session {
-	ses := &session{srv: s, ctx: work, remote: remoteAddr(conn), mode: mode, tls: config, id: mailstore.NewID().String()}
+func (s *Server) newSession(work context.Context, entry *sessions.Session, conn net.Conn, mode Mode, config *tls.Config) *session {
+	ses := &session{srv: s, ctx: work, entry: entry, remote: entry.Remote(), mode: mode, tls: config, id: entry.ID()}
 	ses.log = s.log.With("session", ses.id, "remote", ses.remote)
 	ses.st = &stream{
+		entry:        entry,
 		readTimeout:  s.cfg.ReadTimeout,
 		writeTimeout: s.cfg.WriteTimeout,
 		conn:         conn,
 		raw:          conn,
 		until:        time.Now().Add(s.cfg.LoginTimeout),
 	}
+	entry.Bind(ses.st) // a listener that stops says BYE
 	ses.w = wire.NewWriter(ses.st, &s.buffers)
 	ses.st.flush = func() error {
 		if ses.pushing {
@@ -111,6 +116,7 @@ func (s *session) handshake(ctx context.Context) error {
 		return fmt.Errorf("tls handshake: %w", err)
 	}
 	s.st.replace(conn)
+	s.entry.Secured(conn.ConnectionState().Version)
 	s.secure = true
 	return nil
 }
@@ -119,6 +125,7 @@ func (s *session) handshake(ctx context.Context) error {
 func (s *session) run() error {
 	s.w.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] ").Raw(s.srv.cfg.Name).Raw(" ready").CRLF()
 	for !s.bye {
+		s.entry.Wait(false)
 		if err := s.wait(s.srv.cfg.IdleTimeout); err != nil {
 			return s.farewell(err)
 		}
@@ -144,6 +151,8 @@ func (s *session) wait(d time.Duration) error {
 func (s *session) farewell(err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, errKicked):
+		s.w.Raw("* BYE session ended by the operator").CRLF()
 	case errors.Is(err, errClosing):
 		s.w.Raw("* BYE server stops, come back soon").CRLF()
 	case errors.Is(err, wire.ErrOverlong):
@@ -164,10 +173,8 @@ func (s *session) farewell(err error) error {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.unselect()
-	if s.who != nil {
-		s.srv.conns.logout(s.who.Account.ID)
-	}
 	s.st.close()
+	s.entry.Leave()
 }
 
 // serveCommand reads and answers one command. The error ends the session.
@@ -175,6 +182,7 @@ func (s *session) serveCommand() error {
 	if err := s.r.Next(); err != nil {
 		return err
 	}
+	s.entry.Command()
 	tag := s.r.Tag()
 	s.r.SP()
 	name := s.r.Keyword()
