@@ -139,7 +139,7 @@ func (s *session) enter(authzid, user, pass string) (answer, error) {
 	}
 	who.Session = s.id
 	who.Remote = s.remote
-	if !s.entry.Login(s.srv.cfg.ConnectionsPerAccount, who) {
+	if !s.entry.Login(s.cfg.ConnectionsPerAccount, who) {
 		return answer{}, no("LIMIT", "too many connections of this account")
 	}
 	s.who = &who

@@ -36,3 +36,34 @@ func TestConnectionsInAll(t *testing.T) {
 		}
 	}
 }
+
+// Other limits are for connections that come after: one that is open keeps the
+// size that it was told of, and its place.
+func TestReconfigure(t *testing.T) {
+	w := newWorld(t, setup{config: func(c *Config) { c.AppendOctets = 1000 }})
+	old := w.login("u")
+	cfg := Defaults()
+	cfg.AppendOctets, cfg.ConnectionsPerAddress, cfg.ConnectionsPerAccount = 10, 2, 1
+	if err := w.server.Reconfigure(cfg); err != nil {
+		t.Fatal(err)
+	}
+	fresh := w.dial()
+	if got := fresh.ok("CAPABILITY"); len(got) != 1 || !strings.Contains(got[0], "APPENDLIMIT=10 ") {
+		t.Errorf("the new connection is told %q", got)
+	}
+	fresh.want("LOGIN u secret", "NO [LIMIT]")
+	if got := old.ok("CAPABILITY"); len(got) != 1 || !strings.Contains(got[0], "APPENDLIMIT=1000") {
+		t.Errorf("the old connection is told %q", got)
+	}
+	old.ok("APPEND INBOX {20+}\r\n" + strings.Repeat("x", 20))
+	conn, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	(&line{t: t, conn: conn, r: bufio.NewReader(conn)}).closed("* BYE [LIMIT]")
+	cfg.FetchItems = 0
+	if err := w.server.Reconfigure(cfg); err == nil {
+		t.Error("a limit of 0 was taken")
+	}
+}

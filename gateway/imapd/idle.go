@@ -30,7 +30,7 @@ func (s *session) idle(*call) (answer, error) {
 		pushed <- nil
 	}
 	s.entry.Wait(true)
-	waited := s.wait(s.srv.cfg.IdleTimeout)
+	waited := s.wait(s.cfg.IdleTimeout)
 	var line string
 	if waited == nil {
 		s.entry.Command()

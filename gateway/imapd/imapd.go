@@ -17,6 +17,7 @@ package imapd
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/imapd/wire"
@@ -72,7 +73,7 @@ func (NoMailroom) OnLeave(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, 
 // Server serves IMAP on any number of listeners. It is safe for concurrent
 // use.
 type Server struct {
-	cfg     Config
+	cfg     atomic.Pointer[Config]
 	store   mailstore.Store
 	auth    Authenticator
 	room    Mailroom
@@ -93,14 +94,26 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
-		cfg:   cfg,
+	s := &Server{
 		store: store,
 		auth:  a,
 		room:  room,
 		log:   logger,
 		conns: sessions.NewTable(auth.IMAP),
-	}, nil
+	}
+	s.cfg.Store(&cfg)
+	return s, nil
+}
+
+// Reconfigure puts other limits in force, for the connections that come from
+// now on: one that is open keeps those that it was told of. The time to drain
+// is that of the moment when Serve ends.
+func (s *Server) Reconfigure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.cfg.Store(&cfg)
+	return nil
 }
 
 // Sessions are those that are open, of all listeners.

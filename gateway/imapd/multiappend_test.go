@@ -204,7 +204,7 @@ func FuzzAppend(f *testing.F) {
 	f.Add(" {3+}\r\nabc\r\nb APPEND Trash {1+}\r\nx\r\nb APPEND none {1+}\r\nx")
 	f.Fuzz(func(t *testing.T, input string) {
 		client, server := net.Pipe()
-		ses := w.server.newSession(t.Context(), w.entry(t), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
+		ses := w.server.newSession(t.Context(), w.server.cfg.Load(), w.entry(t), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

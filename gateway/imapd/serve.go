@@ -58,7 +58,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *
 		sessions.Go(func() { s.serveConn(ctx, work, ln, conn, mode, config) })
 	})
 	s.conns.Stop(ln)
-	late := time.AfterFunc(s.cfg.DrainTimeout, func() {
+	late := time.AfterFunc(s.cfg.Load().DrainTimeout, func() {
 		cancel()
 		s.conns.Cut(ln)
 	})

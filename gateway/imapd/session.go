@@ -21,6 +21,7 @@ import (
 // waits, the pusher owns view and writer (idle.go).
 type session struct {
 	srv    *Server
+	cfg    *Config         // of when it began
 	ctx    context.Context // ends when the time to drain is over
 	entry  *sessions.Session
 	remote netip.Addr
@@ -45,7 +46,8 @@ type session struct {
 // serveConn runs one connection to its end.
 func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.Conn, mode Mode, config *tls.Config) {
 	defer conn.Close()
-	limits := sessions.Limits{Connections: s.cfg.Connections, PerAddress: s.cfg.ConnectionsPerAddress}
+	cfg := s.cfg.Load()
+	limits := sessions.Limits{Connections: cfg.Connections, PerAddress: cfg.ConnectionsPerAddress}
 	entry, ok := s.conns.Enter(limits, ln, conn.RemoteAddr())
 	if !ok {
 		s.log.Info("imap connection refused", "remote", sessions.Address(conn.RemoteAddr()), "reason", "too many from this address")
@@ -55,7 +57,7 @@ func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.
 		}
 		return
 	}
-	ses := s.newSession(work, entry, conn, mode, config)
+	ses := s.newSession(work, cfg, entry, conn, mode, config)
 	defer ses.end()
 	if mode.TLS == ImplicitTLS {
 		if err := ses.handshake(ctx); err != nil {
@@ -68,16 +70,16 @@ func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.
 	ses.log.Debug("imap session ends", "err", err)
 }
 
-func (s *Server) newSession(work context.Context, entry *sessions.Session, conn net.Conn, mode Mode, config *tls.Config) *session {
-	ses := &session{srv: s, ctx: work, entry: entry, remote: entry.Remote(), mode: mode, tls: config, id: entry.ID()}
+func (s *Server) newSession(work context.Context, cfg *Config, entry *sessions.Session, conn net.Conn, mode Mode, config *tls.Config) *session {
+	ses := &session{srv: s, cfg: cfg, ctx: work, entry: entry, remote: entry.Remote(), mode: mode, tls: config, id: entry.ID()}
 	ses.log = s.log.With("session", ses.id, "remote", ses.remote)
 	ses.st = &stream{
 		entry:        entry,
-		readTimeout:  s.cfg.ReadTimeout,
-		writeTimeout: s.cfg.WriteTimeout,
+		readTimeout:  cfg.ReadTimeout,
+		writeTimeout: cfg.WriteTimeout,
 		conn:         conn,
 		raw:          conn,
-		until:        time.Now().Add(s.cfg.LoginTimeout),
+		until:        time.Now().Add(cfg.LoginTimeout),
 	}
 	entry.Bind(ses.st) // a listener that stops says BYE
 	ses.w = wire.NewWriter(ses.st, &s.buffers)
@@ -95,7 +97,7 @@ func (s *Server) newSession(work context.Context, entry *sessions.Session, conn 
 
 // limits are tighter before the login: nothing long has a place there.
 func (s *session) limits() wire.Limits {
-	cfg := &s.srv.cfg
+	cfg := s.cfg
 	l := wire.Limits{Command: cfg.CommandOctets, Literal: cfg.LiteralOctets, Ranges: cfg.SequenceElements}
 	// A message that is refused may be on its way already (RFC 7888 §4).
 	l.Discard = max(cfg.AppendOctets, 1<<20)
@@ -109,7 +111,7 @@ func (s *session) limits() wire.Limits {
 
 // handshake goes over to TLS.
 func (s *session) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.srv.cfg.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
 	conn := tls.Server(s.st.conn, s.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -123,10 +125,10 @@ func (s *session) handshake(ctx context.Context) error {
 
 // run greets and serves commands until the client or the server ends it.
 func (s *session) run() error {
-	s.w.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] ").Raw(s.srv.cfg.Name).Raw(" ready").CRLF()
+	s.w.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] ").Raw(s.cfg.Name).Raw(" ready").CRLF()
 	for !s.bye {
 		s.entry.Wait(false)
-		if err := s.wait(s.srv.cfg.IdleTimeout); err != nil {
+		if err := s.wait(s.cfg.IdleTimeout); err != nil {
 			return s.farewell(err)
 		}
 		if err := s.serveCommand(); err != nil {
@@ -235,7 +237,7 @@ func (s *session) finish(cmd *call, entry command, ans answer, err error) error 
 	if err == nil && cmd.name == "STARTTLS" {
 		return s.upgrade()
 	}
-	if s.failures >= s.srv.cfg.FailedLogins {
+	if s.failures >= s.cfg.FailedLogins {
 		return errTooManyFailures
 	}
 	return s.w.Err()

@@ -235,7 +235,7 @@ func TestPipelineFlushesOnce(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	count := &writes{Conn: server}
-	ses := w.server.newSession(t.Context(), w.entry(t), count, Mode{TLS: NoTLS, Plaintext: true}, nil)
+	ses := w.server.newSession(t.Context(), w.server.cfg.Load(), w.entry(t), count, Mode{TLS: NoTLS, Plaintext: true}, nil)
 	done := make(chan error, 1)
 	go func() {
 		done <- ses.run()

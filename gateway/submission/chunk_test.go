@@ -158,7 +158,8 @@ func simply(size int, last bool, input string, limit int) (s story) {
 // bareConn is a connection that no server has, to read a message from.
 func bareConn(transport net.Conn) *conn {
 	entry, _ := sessions.NewTable(auth.Submission).Enter(sessions.Limits{}, newPipeListener(), &net.TCPAddr{})
-	return &conn{port: &port{server: &Server{cfg: testConfig().withDefaults()}}, entry: entry, transport: transport}
+	cfg := testConfig().withDefaults()
+	return &conn{cfg: &cfg, entry: entry, transport: transport}
 }
 
 // chunked is the same through chunkReader.

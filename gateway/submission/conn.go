@@ -44,6 +44,7 @@ const (
 // One goroutine reads and writes; End, Cut and Close may come from others.
 type conn struct {
 	port    *port
+	cfg     *Config // of when it came
 	log     *slog.Logger
 	entry   *sessions.Session
 	address netip.Addr // of the client
@@ -77,9 +78,9 @@ type conn struct {
 	closed    bool
 }
 
-func newConn(p *port, raw net.Conn, entry *sessions.Session) *conn {
+func newConn(p *port, cfg *Config, raw net.Conn, entry *sessions.Session) *conn {
 	c := &conn{
-		port: p, entry: entry, address: entry.Remote(), raw: raw, transport: raw,
+		port: p, cfg: cfg, entry: entry, address: entry.Remote(), raw: raw, transport: raw,
 		log: p.server.log.With("session", entry.ID(), "remote", entry.Remote()),
 	}
 	c.in = bufio.NewReaderSize(source{c}, inputBuffer)
@@ -126,7 +127,7 @@ func (c *conn) nextLine() error {
 // readCommand reads a line; its error is one for go-smtp, which closes.
 func (c *conn) readCommand() ([]byte, error) {
 	c.entry.Wait(false)
-	switch err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); {
+	switch err := c.awaitUntil(time.Now().Add(c.cfg.CommandTimeout)); {
 	case errors.Is(err, errEnding):
 		return nil, c.bye(c.goodbye())
 	case err != nil: // closed, after QUIT
@@ -231,13 +232,13 @@ func (c *conn) edit(line []byte) []byte {
 		c.greeted = false
 		return nil
 	case bytes.HasPrefix(line, []byte("250-Hello ")): // RFC 5321 §4.1.1.1: "250-" Domain
-		return []byte("250-" + c.port.server.cfg.Hostname + "\r\n")
+		return []byte("250-" + c.cfg.Hostname + "\r\n")
 	case bytes.HasPrefix(line, []byte("250 2.0.0 Hello ")): // to HELO
-		return []byte("250 " + c.port.server.cfg.Hostname + "\r\n")
+		return []byte("250 " + c.cfg.Hostname + "\r\n")
 	case string(line) == "250-CHUNKING\r\n" && !c.secure && c.port.mode != Plaintext:
 		return []byte("250-CHUNKING\r\n250-STARTTLS\r\n")
 	case string(line) == "250 SIZE\r\n":
-		return sizeLine(c.port.server.cfg.MaxSize)
+		return sizeLine(c.cfg.MaxSize)
 	}
 	return legible(line, c.state != nil && c.state.utf8)
 }
@@ -342,7 +343,7 @@ func (c *conn) encrypted(t net.Conn) {
 // begin switches from commands to the octets of a message.
 func (c *conn) begin() {
 	c.setBusy(true)
-	cfg := c.port.server.cfg
+	cfg := c.cfg
 	c.message = &progress{silence: cfg.DataTimeout, rate: cfg.MinRate}
 }
 

@@ -86,7 +86,7 @@ func (s *session) login(authzid, user, password string) error {
 	if err != nil {
 		s.conn.entry.NotAuthenticated()
 		s.failed++
-		if s.failed >= s.server.cfg.LoginAttempts {
+		if s.failed >= s.conn.cfg.LoginAttempts {
 			s.conn.hangup = true
 			s.log.Warn("connection ended after failed logins", "attempts", s.failed)
 			return replyAttempts.error()

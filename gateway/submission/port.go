@@ -65,7 +65,7 @@ func (p *port) accept(ctx context.Context, ln net.Listener) error {
 
 // enter counts the connection and gets it ready in the background.
 func (p *port) enter(transport net.Conn) {
-	cfg := p.server.cfg
+	cfg := p.server.cfg.Load()
 	limits := sessions.Limits{Connections: cfg.MaxConnections, PerAddress: cfg.MaxConnectionsPerAddr}
 	entry, ok := p.server.conns.Enter(limits, p.ln, transport.RemoteAddr())
 	if !ok {
@@ -78,7 +78,7 @@ func (p *port) enter(transport net.Conn) {
 		return
 	}
 	p.connections.Add(1)
-	c := newConn(p, transport, entry)
+	c := newConn(p, cfg, transport, entry)
 	if !entry.Bind(c) {
 		c.Close()
 		return
@@ -92,7 +92,7 @@ func (p *port) enter(transport net.Conn) {
 
 // encrypt runs the TLS handshake and hands the connection on.
 func (p *port) encrypt(c *conn) {
-	ctx, cancel := context.WithTimeout(p.work, p.server.cfg.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(p.work, c.cfg.HandshakeTimeout)
 	defer cancel()
 	t := tls.Server(c.raw, p.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -109,14 +109,14 @@ func (p *port) encrypt(c *conn) {
 // connection without greeting, so that nothing said before is remembered
 // (RFC 3207 §4.2).
 func (p *port) upgrade(old *conn) {
-	c := newConn(p, old.raw, old.entry)
+	c := newConn(p, old.cfg, old.raw, old.entry)
 	c.greeted = true
 	if !c.entry.Bind(c) {
 		c.Close()
 		return
 	}
 	go func() {
-		c.raw.SetDeadline(time.Now().Add(p.server.cfg.HandshakeTimeout))
+		c.raw.SetDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
 		if _, err := c.raw.Write(replyStartTLS.line()); err != nil {
 			c.Close()
 			return

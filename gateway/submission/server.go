@@ -16,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -102,7 +103,7 @@ func (m Mode) needsLoopback() bool { return m == OptionalTLS || m == Plaintext }
 
 // Server accepts mail from the programs of account holders.
 type Server struct {
-	cfg    Config
+	cfg    atomic.Pointer[Config]
 	auth   Authenticator
 	intake Intake
 	log    *slog.Logger
@@ -121,9 +122,19 @@ func New(cfg Config, a Authenticator, in Intake, log *slog.Logger) (*Server, err
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
-		cfg: cfg.withDefaults(), auth: a, intake: in, log: log, conns: sessions.NewTable(auth.Submission),
-	}, nil
+	s := &Server{auth: a, intake: in, log: log, conns: sessions.NewTable(auth.Submission)}
+	cfg = cfg.withDefaults()
+	s.cfg.Store(&cfg)
+	return s, nil
+}
+
+// Reconfigure puts other limits in force, for the connections that come from
+// now on: one that is open keeps those that it was told of. ShutdownTimeout is
+// that of the moment when Serve ends. The host name stays.
+func (s *Server) Reconfigure(cfg Config) {
+	cfg = cfg.withDefaults()
+	cfg.Hostname = s.cfg.Load().Hostname
+	s.cfg.Store(&cfg)
 }
 
 // Sessions are those that are open, of all listeners.
@@ -154,7 +165,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *
 	ln.Close()
 	s.conns.Stop(ln)
 
-	hard := time.AfterFunc(s.cfg.ShutdownTimeout, func() {
+	hard := time.AfterFunc(s.cfg.Load().ShutdownTimeout, func() {
 		abort()
 		s.conns.Cut(ln)
 	})
@@ -194,7 +205,7 @@ func (l library) Println(v ...any) {
 // ask the session for mechanisms, which offers none without TLS.
 func newLibraryServer(p *port) *smtp.Server {
 	l := smtp.NewServer(smtp.BackendFunc(p.newSession))
-	l.Domain = p.server.cfg.Hostname
+	l.Domain = p.server.cfg.Load().Hostname
 	l.AllowInsecureAuth = true
 	l.EnableDSN = true
 	l.EnableSMTPUTF8 = true

@@ -247,6 +247,40 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
+// Other limits are for connections that come after: one that is open keeps the
+// size that it was told of, over STARTTLS too, and its place.
+func TestReconfigure(t *testing.T) {
+	r := newRig(t, StartTLS)
+	old := newClient(t, r.dial())
+	old.say("", "220 ")
+	cfg := testConfig()
+	cfg.Hostname, cfg.MaxSize, cfg.MaxConnections = "other.example", 100, 2
+	r.server.Reconfigure(cfg)
+	old.say("EHLO x\r\n", "250-gate.example")
+	old.say("STARTTLS\r\n", "220 ")
+	old = newClient(t, tls.Client(old.conn, clientTLS()))
+	if got := old.say("EHLO x\r\n", "250-gate.example"); !strings.HasSuffix(got, "250 SIZE 1048576\r\n") {
+		t.Errorf("the old connection is told %q", got)
+	}
+	old.say("AUTH PLAIN "+plainResponse+"\r\n", "235 ")
+	old.begin()
+	old.say(strings.Repeat("x", 200)+"\r\n.\r\n", "250 ")
+
+	fresh := newClient(t, r.dial())
+	fresh.say("", "220 ")
+	fresh.say("EHLO x\r\n", "250-gate.example") // the name stays
+	fresh.say("STARTTLS\r\n", "220 ")
+	fresh = newClient(t, tls.Client(fresh.conn, clientTLS()))
+	if got := fresh.say("EHLO x\r\n", "250-"); !strings.HasSuffix(got, "250 SIZE 100\r\n") {
+		t.Errorf("the new connection is told %q", got)
+	}
+	fresh.say("AUTH PLAIN "+plainResponse+"\r\n", "235 ")
+	fresh.begin()
+	fresh.say(strings.Repeat("x", 200)+"\r\n.\r\n", "552 5.3.4 size-exceeded: ")
+	third := newClient(t, r.dial())
+	third.say("", "421 4.7.0 too many connections")
+}
+
 func TestShutdown(t *testing.T) {
 	r := newRig(t, ImplicitTLS)
 	inside, release := make(chan struct{}), make(chan struct{})
