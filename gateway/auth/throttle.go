@@ -163,6 +163,19 @@ type bounds struct {
 	longest time.Duration
 }
 
+// delay is that after so many failures beyond the free ones: each twice as long
+// as the one before.
+func (b bounds) delay(over int) time.Duration {
+	delay := b.Delay
+	for ; over > 1 && delay < b.longest; over-- {
+		if delay > b.longest/2 { // so that doubling cannot overflow
+			return b.longest
+		}
+		delay *= 2
+	}
+	return min(delay, b.longest)
+}
+
 // ledger counts failures by key.
 type ledger[K comparable] struct {
 	entries map[K]failures
@@ -186,11 +199,7 @@ func (l *ledger[K]) failed(b bounds, k K, now time.Time) {
 	f.count++
 	f.last = now
 	if over := f.count - b.Free; over > 0 {
-		delay := b.longest
-		if over < 32 { // a larger shift would overflow
-			delay = min(delay, b.Delay<<(over-1))
-		}
-		f.until = now.Add(delay)
+		f.until = now.Add(b.delay(over))
 	}
 	l.entries[k] = f
 }

@@ -202,3 +202,18 @@ func TestSetLimits(t *testing.T) {
 		t.Errorf("the right password: %v", err)
 	}
 }
+
+// However long the first delay, doubling it never overflows into none.
+func TestThrottleDoubles(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Delay, limits.MaxAddress = time.Minute, 10*time.Minute
+	th, from, now := newThrottle(limits), netip.MustParseAddr("192.0.2.1"), start
+	for i := range 200 {
+		th.failed(from, mailstore.ID{}, now)
+		wait := th.wait(from, mailstore.ID{}, now)
+		if over := i + 1 - limits.Free; over > 4 && wait != limits.MaxAddress {
+			t.Fatalf("delay of %s after %d failures", wait, i+1)
+		}
+		now = now.Add(wait)
+	}
+}
