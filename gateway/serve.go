@@ -30,6 +30,18 @@ func atMost(c policy.Count) int {
 	return int(c)
 }
 
+// maxLiteral is the largest message that APPEND can announce, in octets: the
+// number of a literal has 32 bits (RFC 3501 §9).
+const maxLiteral = math.MaxUint32
+
+// appendLimit is the limit of messages for IMAP.
+func appendLimit(size policy.Octets) int64 {
+	if size < 0 {
+		return maxLiteral
+	}
+	return min(int64(size), maxLiteral)
+}
+
 // servers makes the protocol servers.
 func (g *Gateway) servers() error {
 	l := g.cfg.Limits
@@ -53,7 +65,7 @@ func (g *Gateway) servers() error {
 		return fmt.Errorf("submission: %w", err)
 	}
 	ic := imapd.Defaults()
-	ic.AppendOctets = int64(l.MessageSize)
+	ic.AppendOctets = appendLimit(l.MessageSize)
 	ic.Connections = atMost(l.Connections)
 	ic.ConnectionsPerAddress = atMost(l.ConnectionsPerAddress)
 	ic.ConnectionsPerAccount = atMost(l.ConnectionsPerAccount)
