@@ -32,6 +32,8 @@ type Options struct {
 	// Import replaces the registry with a table, which has been checked, and
 	// puts it in force.
 	Import func(ctx context.Context, csv []byte) error
+	// Reload reads the configuration again; nil on a stopped gateway.
+	Reload func() Reloaded
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -57,6 +59,7 @@ func New(o Options) *Service {
 		OpLetterRecall:   handle(s.letterRecall),
 		OpRegistryShow:   handle(s.registryShow),
 		OpRegistryImport: handle(s.registryImport),
+		OpReload:         handle(s.reload),
 	}
 	return s
 }
@@ -71,6 +74,7 @@ const (
 	OpLetterRecall   = "letter/recall"
 	OpRegistryShow   = "registry/show"
 	OpRegistryImport = "registry/import"
+	OpReload         = "reload"
 )
 
 // handle makes an operation of a function with typed request and answer. A
