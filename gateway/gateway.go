@@ -24,6 +24,7 @@ import (
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/session"
 	"gosbridge/gateway/submission"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
@@ -132,6 +133,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	g.admin = admin.New(admin.Options{
 		Store: store, Office: g.office, Now: o.Now, Logger: o.Logger,
 		Registry: g.intake.Registry, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload,
+		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
 	})
 	if err := g.listen(ctx); err != nil {
 		return nil, err

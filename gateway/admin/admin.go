@@ -34,8 +34,10 @@ type Options struct {
 	Import func(ctx context.Context, csv []byte) error
 	// Reload reads the configuration again; nil on a stopped gateway.
 	Reload func() Reloaded
-	Now    func() time.Time
-	Logger *slog.Logger
+	// Sessions are those that are open; nil on a stopped gateway.
+	Sessions Sessions
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Service does the operations. Safe for concurrent use.
@@ -60,6 +62,8 @@ func New(o Options) *Service {
 		OpRegistryShow:   handle(s.registryShow),
 		OpRegistryImport: handle(s.registryImport),
 		OpReload:         handle(s.reload),
+		OpSessionList:    handle(s.sessionList),
+		OpSessionKick:    handle(s.sessionKick),
 	}
 	return s
 }
@@ -75,6 +79,8 @@ const (
 	OpRegistryShow   = "registry/show"
 	OpRegistryImport = "registry/import"
 	OpReload         = "reload"
+	OpSessionList    = "session/list"
+	OpSessionKick    = "session/kick"
 )
 
 // handle makes an operation of a function with typed request and answer. A
