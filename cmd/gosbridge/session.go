@@ -77,7 +77,7 @@ func newSessionKick(config *string) *cobra.Command {
 				if err := c.Call(cmd.Context(), admin.OpSessionKick, in, &out); err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%d sessions ended\n", out.Sessions)
+				fmt.Fprintf(cmd.OutOrStdout(), "sessions ended: %d\n", out.Sessions)
 				return nil
 			})
 		},
