@@ -2,12 +2,9 @@ package gateway_test
 
 import (
 	"log/slog"
-	"path/filepath"
 	"testing"
 
 	"gosbridge/gateway"
-	"gosbridge/gateway/config"
-	"gosbridge/gateway/gatewaytest"
 	"gosbridge/gateway/installation"
 	"gosbridge/policy"
 )
@@ -15,14 +12,7 @@ import (
 // A configuration whose limits are all missing, as far as they may be, is one
 // that the gateway starts with.
 func TestUnlimited(t *testing.T) {
-	made, err := installation.Create(t.Context(), filepath.Join(t.TempDir(), "gw"), gatewaytest.Plan(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Load(made.ConfigFile())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := installed(t, func(*installation.Plan) {})
 	l := &cfg.Limits
 	l.MessageSize, l.Recipients = policy.AnySize, policy.AnyCount
 	l.Connections, l.ConnectionsPerAddress, l.ConnectionsPerAccount = policy.AnyCount, policy.AnyCount, policy.AnyCount

@@ -48,12 +48,7 @@ func TestListed(t *testing.T) {
 // the answer to it; what was pipelined behind it is not done.
 func TestKick(t *testing.T) {
 	r := newRig(t, ImplicitTLS)
-	inside, release := make(chan struct{}), make(chan struct{})
-	r.office.hold = func(context.Context) error {
-		close(inside)
-		<-release
-		return nil
-	}
+	inside, release := r.holding()
 	stays := newClient(t, r.dialTLS())
 	stays.login()
 	kept := r.only().ID
