@@ -71,7 +71,6 @@ type Session struct {
 	conn    Conn // nil before Bind
 	version uint16
 	who     *auth.Identity // nil before the login
-	entered bool           // counted for the account
 	pending bool           // a login is being checked
 	against []Filter       // who was kicked meanwhile
 	ending  Reason         // 0 while it goes on
@@ -175,8 +174,9 @@ func (s *Session) Login(perAccount int, who auth.Identity) bool {
 	if perAccount > 0 && s.table.accounts[who.Account.ID] >= perAccount {
 		return false
 	}
+	s.logout()
 	s.table.accounts[who.Account.ID]++
-	s.who, s.entered = &who, true
+	s.who = &who
 	if slices.ContainsFunc(against, func(f Filter) bool { return f.matches(s.info()) }) {
 		s.kick()
 	}
@@ -192,9 +192,7 @@ func (s *Session) Leave() {
 	}
 	delete(s.table.sessions, s.id)
 	release(s.table.addresses, s.Remote())
-	if s.entered {
-		release(s.table.accounts, s.who.Account.ID)
-	}
+	s.logout()
 	if s.late != nil {
 		s.late.Stop()
 	}
@@ -208,6 +206,14 @@ func release[K comparable](counts map[K]int, key K) {
 }
 
 // The methods below are called with the table locked.
+
+// logout gives the place of the account back.
+func (s *Session) logout() {
+	if s.who != nil {
+		release(s.table.accounts, s.who.Account.ID)
+		s.who = nil
+	}
+}
 
 // end tells the connection; the first reason stands.
 func (s *Session) end(why Reason) {
@@ -228,15 +234,18 @@ func (s *Session) kick() {
 	}
 }
 
-// cut is called without the lock.
+// cut is called without the lock. Who waits for the end is let go when the
+// connection is closed.
 func (s *Session) cut() {
 	s.table.mu.Lock()
 	conn := s.conn
-	s.finish()
 	s.table.mu.Unlock()
 	if conn != nil {
 		conn.Cut()
 	}
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.finish()
 }
 
 // finish lets go who waits for the end.

@@ -133,6 +133,16 @@ func TestLimitPerAccount(t *testing.T) {
 	if !second.session.Login(1, who) {
 		t.Error("the place was not given back")
 	}
+	second.session.Login(0, identity("b@a.example", "laptop")) // instead
+	third := enter(t, table, d, "192.0.2.1:3", true)
+	if !third.session.Login(1, who) {
+		t.Error("the place was not given back by another login")
+	}
+	second.session.Leave()
+	third.session.Leave()
+	if len(table.accounts) != 0 || len(table.addresses) != 0 {
+		t.Errorf("still counted: %v, %v", table.accounts, table.addresses)
+	}
 }
 
 // A list says what is known of each session, the oldest first, and never the
