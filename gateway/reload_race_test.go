@@ -45,18 +45,10 @@ func TestReloadRace(t *testing.T) {
 	options := &imapclient.Options{TLSConfig: g.TLS(t)}
 	all.Go(func() {
 		for ; !over.Load(); logins++ {
-			c, err := imapclient.DialTLS(g.IMAPS, options)
-			if err == nil {
-				err = c.Login(gatewaytest.Body, gatewaytest.Password+"-person").Wait()
-			}
-			if err == nil {
-				err = c.Logout().Wait()
-			}
-			if err != nil {
+			if err := loginOnce(g, options); err != nil {
 				t.Errorf("login: %v", err)
 				return
 			}
-			_ = c.Close() // it is logged out
 		}
 	})
 	for i := range reloads {
@@ -86,6 +78,19 @@ func TestReloadRace(t *testing.T) {
 	if logins == 0 || seen["Инспекция № 5"] == "" || seen["Инспекция № 6"] == "" || seen["Инспекция № 5"] == seen["Инспекция № 6"] {
 		t.Errorf("%d logins; sets: %q", logins, seen)
 	}
+}
+
+// loginOnce logs in over IMAP and out again.
+func loginOnce(g *gatewaytest.Gateway, options *imapclient.Options) error {
+	c, err := imapclient.DialTLS(g.IMAPS, options)
+	if err != nil {
+		return err
+	}
+	if err = c.Login(gatewaytest.Body, gatewaytest.Password+"-person").Wait(); err == nil {
+		err = c.Logout().Wait()
+	}
+	_ = c.Close() // it is logged out, or err says why not
+	return err
 }
 
 // sets are two configurations that differ in the rules and in the registry.

@@ -114,11 +114,11 @@ func showChanges(w io.Writer, title string, changes []admin.Change) error {
 	fmt.Fprintln(w, title)
 	var rows [][]string
 	for _, c := range changes {
-		note := ""
+		row := []string{"  " + c.Key, orDash(c.Old), "->", orDash(c.New)}
 		if c.NewConnections {
-			note = "(new connections)"
+			row = append(row, "(new connections)")
 		}
-		rows = append(rows, []string{"  " + c.Key, orDash(c.Old), "->", orDash(c.New), note})
+		rows = append(rows, row)
 	}
 	return table(w, rows)
 }

@@ -67,6 +67,13 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%s: %+v came as %+v", name, sessions.all[0], got[0])
 		}
 	}
+	checkKicks(t, client, sessions, a)
+}
+
+// checkKicks asks for kicks and looks what is made of them; a is the account
+// of the first session.
+func checkKicks(t *testing.T, client *admin.Client, sessions *room, a admin.Account) {
+	t.Helper()
 	for name, test := range map[string]struct {
 		in     admin.SessionKick
 		n      int
