@@ -1,84 +1,16 @@
 package gateway
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
-	"gosbridge/certs"
-	"gosbridge/certs/cms"
-	"gosbridge/gateway/config"
-	"gosbridge/gateway/intake"
-	"gosbridge/policy"
+	"gosbridge/gateway/template"
 	"gosbridge/policy/registry"
 )
-
-// LoadBook reads what letters are judged by: profiles, registry, keys of the
-// organisations and trust anchors.
-func LoadBook(cfg config.Config) (intake.Book, error) {
-	reg, err := LoadRegistry(cfg.Registry.File)
-	if err != nil {
-		return intake.Book{}, err
-	}
-	return newBook(cfg, reg)
-}
-
-// newBook is LoadBook with a registry that need not be in its file yet.
-func newBook(cfg config.Config, reg *registry.Registry) (intake.Book, error) {
-	rules, suffixes, err := cfg.Rules()
-	if err != nil {
-		return intake.Book{}, err
-	}
-	if err := keepable(cfg.Profiles); err != nil {
-		return intake.Book{}, fmt.Errorf("letter types: %w", err)
-	}
-	if err := hasOrganisations(cfg, reg); err != nil {
-		return intake.Book{}, fmt.Errorf("recipient registry %s: %w", cfg.Registry.File, err)
-	}
-	signers := map[string]certs.DetachedSigner{}
-	for _, o := range cfg.Organisations {
-		signer, err := certs.LoadSigner(o.Key, o.Certificate, o.Registry)
-		if err != nil {
-			return intake.Book{}, fmt.Errorf("key of organisation %q: %w", o.Registry, err)
-		}
-		signers[o.Registry] = cms.NewSigner(signer)
-	}
-	trust, err := certs.LoadTrustStore(certs.Signing, cfg.Trust.Anchors, nil)
-	if err != nil {
-		return intake.Book{}, err
-	}
-	return intake.Book{
-		Rules: rules, Suffixes: suffixes, Registry: reg, Signers: signers, Verifier: cms.NewVerifier(trust, certs.Signing),
-	}, nil
-}
-
-// keepable says which letter types promise what this release cannot keep. A
-// letter without it would be worth less than its type says, so the gateway
-// does not start.
-func keepable(profiles []policy.Profile) error {
-	var errs []error
-	for _, p := range profiles {
-		if p.Timestamp == policy.Required {
-			errs = append(errs, fmt.Errorf("%s: timestamp = %q: there are no time-stamps yet", p.Type, p.Timestamp))
-		}
-		if p.Wrap {
-			errs = append(errs, fmt.Errorf("%s: wrap = true: there are no covers yet", p.Type))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// hasOrganisations says which of the organisations whose keys the gateway holds
-// a registry lacks.
-func hasOrganisations(cfg config.Config, reg *registry.Registry) error {
-	var errs []error
-	for _, o := range cfg.Organisations {
-		if _, ok := reg.ByID(o.Registry); !ok {
-			errs = append(errs, fmt.Errorf("no entry %q, whose key the configuration names", o.Registry))
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // LoadRegistry reads the recipient registry.
 func LoadRegistry(path string) (_ *registry.Registry, err error) {
@@ -92,4 +24,69 @@ func LoadRegistry(path string) (_ *registry.Registry, err error) {
 		return nil, fmt.Errorf("recipient registry %s: %w", path, err)
 	}
 	return reg, nil
+}
+
+// templateBook is what templates of new accounts are made by.
+func (g *Gateway) templateBook() template.Book {
+	b := g.intake.Book()
+	return template.Book{Rules: b.Rules, Suffixes: b.Suffixes, Registry: b.Registry}
+}
+
+// importRegistry replaces the registry of a gateway that serves.
+func (g *Gateway) importRegistry(_ context.Context, csv []byte) error {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	reg, err := registry.Load(bytes.NewReader(csv))
+	if err != nil {
+		return err
+	}
+	if err := hasOrganisations(g.set.config, reg); err != nil {
+		return err
+	}
+	if err := replaceFile(g.set.config.Registry.File, csv); err != nil {
+		return err
+	}
+	g.set.book.Registry = reg
+	g.intake.SetBook(g.set.book)
+	g.log.Info("registry replaced", "entries", reg.Len())
+	return nil
+}
+
+// checkRegistry says what a registry lacks that the gateway cannot do without.
+func (g *Gateway) checkRegistry(reg *registry.Registry) error {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	return hasOrganisations(g.set.config, reg)
+}
+
+// replaceFile writes a file beside the old one and puts it in its place in
+// one step, so that a crash leaves one of them whole.
+func replaceFile(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("replace %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("replace %s: %w", path, err), os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close())
+	if err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename durable.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

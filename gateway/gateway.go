@@ -7,6 +7,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,22 +15,20 @@ import (
 	"sync"
 	"time"
 
-	"gosbridge/certs"
-	"gosbridge/certs/cms"
 	"gosbridge/certs/servertls"
 	"gosbridge/gateway/admin"
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/delivery"
 	"gosbridge/gateway/imapd"
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
-	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/session"
 	"gosbridge/gateway/submission"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
-	"gosbridge/policy/registry"
 )
 
 const (
@@ -43,6 +42,11 @@ const (
 type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time // time.Now when nil
+	// Load reads the configuration again, for a reload; nil when it has no
+	// source.
+	Load func() (config.Config, error)
+	// Level is that of Logger, for a reload to set; nil leaves it alone.
+	Level *slog.LevelVar
 	// Create makes the store when the data folder has none.
 	Create bool
 }
@@ -50,7 +54,10 @@ type Options struct {
 // Gateway is an open gateway: its store is locked and its listeners are bound.
 // Run serves; Close releases what Run has not.
 type Gateway struct {
-	cfg       config.Config
+	cfg       config.Config // as it started
+	load      func() (config.Config, error)
+	level     *slog.LevelVar
+	key       [sha256.Size]byte // of the master key
 	log       *slog.Logger
 	now       func() time.Time
 	store     *boltstore.Store
@@ -58,13 +65,18 @@ type Gateway struct {
 	intake    *intake.Intake
 	templates *template.Provider
 	courier   *delivery.Courier
+	login     *auth.Authenticator
 	submit    *submission.Server
 	imap      *imapd.Server
 	admin     *admin.Service
 	desk      net.Listener // the admin socket
 	doors     []door
 
-	importing sync.Mutex // file and book change together
+	// changing is held while files and what is made of them change together,
+	// by an import or a reload.
+	changing sync.Mutex
+	set      set // in force
+	closed   bool
 }
 
 // door is one bound listener.
@@ -74,13 +86,8 @@ type door struct {
 	tls    *servertls.Holder // nil without TLS
 }
 
-// OpenStore opens the store of a configuration, alone: for the commands that
-// work on a stopped gateway, and for New.
-func OpenStore(ctx context.Context, cfg config.Config, o Options) (*boltstore.Store, error) {
-	key, err := cfg.MasterKey.Read()
-	if err != nil {
-		return nil, err
-	}
+// openStore opens the store of a configuration.
+func openStore(ctx context.Context, cfg config.Config, key [32]byte, o Options) (*boltstore.Store, error) {
 	store, err := boltstore.Open(ctx, boltstore.Options{
 		Dir: cfg.Data, MasterKey: key, Now: o.Now, Logger: o.Logger, Create: o.Create,
 	})
@@ -96,56 +103,44 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	book, err := LoadBook(cfg)
+	key, noKey := cfg.MasterKey.Read()
+	made, err := assemble(cfg, o.Now)
+	if err := errors.Join(noKey, err); err != nil {
+		return nil, err
+	}
+	store, err := openStore(ctx, cfg, key, o)
 	if err != nil {
 		return nil, err
 	}
-	store, err := OpenStore(ctx, cfg, o)
-	if err != nil {
-		return nil, err
+	g := &Gateway{
+		cfg: cfg, load: o.Load, level: o.Level, key: sha256.Sum256(key[:]), log: o.Logger, now: o.Now, store: store, set: made,
 	}
-	g := &Gateway{cfg: cfg, log: o.Logger, now: o.Now, store: store}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if g.office, err = newOffice(cfg, o, store); err != nil {
-		return nil, err
-	}
+	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Now: o.Now, Logger: o.Logger})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
-		Limits: message.Limits{}, Default: config.DefaultType, Book: book, Now: o.Now, Logger: o.Logger,
+		Limits: message.Limits{}, Default: config.DefaultType, Book: made.book, Now: o.Now, Logger: o.Logger,
 	})
 	g.templates = template.New(template.Options{
-		Store: store, Rules: book.Rules, Suffixes: book.Suffixes, Registry: g.intake.Registry, Default: config.DefaultType,
-		Now: o.Now, Logger: o.Logger,
+		Store: store, Book: g.templateBook, Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 	})
 	g.courier = delivery.New(delivery.Options{Store: store, Office: g.office, Now: o.Now, Logger: o.Logger})
+	if err := g.servers(); err != nil {
+		return nil, err
+	}
 	g.admin = admin.New(admin.Options{
 		Store: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
-		Registry: g.intake.Registry, Import: g.importRegistry,
-		Check: func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
+		Registry: g.intake.Registry, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload,
+		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
 	})
 	if err := g.listen(ctx); err != nil {
 		return nil, err
 	}
-	return g, g.servers()
-}
-
-// newOffice loads the operator's key: it signs the evidence.
-func newOffice(cfg config.Config, o Options, store mailstore.Store) (*letter.Office, error) {
-	key, err := certs.LoadSigner(cfg.Operator.Key, cfg.Operator.Certificate, "operator")
-	if err != nil {
-		return nil, fmt.Errorf("operator's key: %w", err)
-	}
-	maker, err := receipt.New(receipt.Options{
-		Signer: cms.NewSigner(key), From: cfg.Operator.Address, Name: cfg.Operator.Name, Now: o.Now,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("receipts: %w", err)
-	}
-	return letter.NewOffice(letter.Options{Store: store, Maker: maker, Now: o.Now, Logger: o.Logger}), nil
+	return g, nil
 }
 
 // Store is the open store, for the commands.
@@ -166,6 +161,9 @@ func (g *Gateway) Addresses() []net.Addr {
 
 // Close releases listeners and store. Run does so by itself.
 func (g *Gateway) Close() error {
+	g.changing.Lock() // a reload looks at the listeners
+	defer g.changing.Unlock()
+	g.closed = true
 	var errs []error
 	for _, d := range g.doors {
 		if err := d.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -5,67 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"gosbridge/certs/servertls"
 	"gosbridge/gateway/admin"
-	"gosbridge/gateway/auth"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/imapd"
-	"gosbridge/gateway/letter"
 	"gosbridge/gateway/submission"
-	"gosbridge/policy"
 )
-
-// atMost is a limit as a number; one that is not set is out of reach.
-func atMost(c policy.Count) int {
-	if c < 0 {
-		return math.MaxInt
-	}
-	return int(c)
-}
-
-// servers makes the protocol servers.
-func (g *Gateway) servers() error {
-	l := g.cfg.Limits
-	login, err := auth.New(auth.Options{
-		Directory: g.store.Directory(), Now: g.now, Logger: g.log,
-		Limits: auth.Limits{
-			Free: l.LoginFree, Delay: l.LoginDelay.Std(),
-			MaxAddress: l.LoginDelayAddress.Std(), MaxAccount: l.LoginDelayAccount.Std(),
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("logins: %w", err)
-	}
-	g.submit, err = submission.New(submission.Config{
-		Hostname: g.cfg.Hostname, MaxSize: int64(l.MessageSize), MaxRecipients: int(l.Recipients),
-		MaxConnections: int(l.Connections), MaxConnectionsPerAddr: int(l.ConnectionsPerAddress), LoginAttempts: l.LoginAttempts,
-		HandshakeTimeout: l.HandshakeTimeout.Std(), CommandTimeout: l.CommandTimeout.Std(), DataTimeout: l.DataTimeout.Std(),
-		MinRate: int64(l.MinimumRate), ShutdownTimeout: l.ShutdownTimeout.Std(),
-	}, login, g.intake, g.log)
-	if err != nil {
-		return fmt.Errorf("submission: %w", err)
-	}
-	ic := imapd.Defaults()
-	ic.AppendOctets = int64(l.MessageSize)
-	ic.Connections = atMost(l.Connections)
-	ic.ConnectionsPerAddress = atMost(l.ConnectionsPerAddress)
-	ic.ConnectionsPerAccount = atMost(l.ConnectionsPerAccount)
-	ic.FailedLogins = l.LoginAttempts
-	ic.HandshakeTimeout, ic.IdleTimeout = l.HandshakeTimeout.Std(), l.IdleTimeout.Std()
-	ic.DrainTimeout = l.ShutdownTimeout.Std()
-	g.imap, err = imapd.New(ic, g.store, login, letter.NewMailroom(g.now), g.log)
-	if err != nil {
-		return fmt.Errorf("imap: %w", err)
-	}
-	return nil
-}
 
 // listen binds every listener, so that a port in use or a bad certificate is
 // an error of the start.
@@ -75,13 +25,8 @@ func (g *Gateway) listen(ctx context.Context) error {
 		return err
 	}
 	var lc net.ListenConfig
-	for _, l := range g.cfg.Listeners {
-		d := door{config: l}
-		if l.TLS != config.NoTLS {
-			if d.tls, err = servertls.Load(l.Certificate, l.Key); err != nil {
-				return fmt.Errorf("listener %s: %w", l.Address, err)
-			}
-		}
+	for i, l := range g.cfg.Listeners {
+		d := door{config: l, tls: g.set.pairs[i]}
 		if d.Listener, err = lc.Listen(ctx, "tcp", l.Address); err != nil {
 			return fmt.Errorf("listener %s: %w", l.Address, err)
 		}

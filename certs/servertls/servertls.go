@@ -17,8 +17,7 @@ import (
 
 // Holder holds one certificate with its key. Safe for concurrent use.
 type Holder struct {
-	certFile, keyFile string
-	current           atomic.Pointer[tls.Certificate]
+	current atomic.Pointer[tls.Certificate]
 }
 
 // Load reads a PEM certificate with its chain, and its key (see certs.LoadKey;
@@ -26,36 +25,32 @@ type Holder struct {
 // certificate is not for a server. A certificate that has ended loads: a
 // listener that says so is of more use than none; see NotAfter.
 func Load(certFile, keyFile string) (*Holder, error) {
-	h := &Holder{certFile: certFile, keyFile: keyFile}
-	if err := h.Reload(); err != nil {
-		return nil, err
-	}
-	return h, nil
-}
-
-// Reload reads the files again. On an error the pair in use stays.
-func (h *Holder) Reload() error {
-	key, err := certs.LoadKey(h.keyFile)
+	key, err := certs.LoadKey(keyFile)
 	if err != nil {
-		return fmt.Errorf("listener certificate: %w", err)
+		return nil, fmt.Errorf("listener certificate: %w", err)
 	}
-	chain, err := certs.LoadCertificates(h.certFile)
+	chain, err := certs.LoadCertificates(certFile)
 	if err != nil {
-		return fmt.Errorf("listener certificate: %w", err)
+		return nil, fmt.Errorf("listener certificate: %w", err)
 	}
 	if err := certs.CheckPair(chain[0], key); err != nil {
-		return fmt.Errorf("listener certificate: %w (key %s, certificate %s)", err, h.keyFile, h.certFile)
+		return nil, fmt.Errorf("listener certificate: %w (key %s, certificate %s)", err, keyFile, certFile)
 	}
 	if err := usable(chain[0]); err != nil {
-		return fmt.Errorf("listener certificate: %s: %w", h.certFile, err)
+		return nil, fmt.Errorf("listener certificate: %s: %w", certFile, err)
 	}
 	pair := &tls.Certificate{PrivateKey: key, Leaf: chain[0]}
 	for _, certificate := range chain {
 		pair.Certificate = append(pair.Certificate, certificate.Raw)
 	}
+	h := &Holder{}
 	h.current.Store(pair)
-	return nil
+	return h, nil
 }
+
+// Adopt serves the certificate of another holder from now on: to read the
+// files is one step, which may fail, and to use what was read another.
+func (h *Holder) Adopt(fresh *Holder) { h.current.Store(fresh.current.Load()) }
 
 // usable refuses what every client would refuse.
 func usable(certificate *x509.Certificate) error {

@@ -65,9 +65,9 @@ func handshake(t *testing.T, h *Holder, client *tls.Config) (tls.ConnectionState
 	return conn.ConnectionState(), nil
 }
 
-// TestReload serves one certificate, then another, without a new listener
-// config; a bad pair changes nothing.
-func TestReload(t *testing.T) {
+// TestAdopt serves one certificate, then another, without a new listener
+// config.
+func TestAdopt(t *testing.T) {
 	a, dir := authority(t), t.TempDir()
 	request := certs.Request{Purpose: certs.Listener, Name: "mx", Hosts: []string{"mx.example", "127.0.0.1"}}
 	certFile, keyFile := pair(t, a, dir, request)
@@ -88,25 +88,20 @@ func TestReload(t *testing.T) {
 
 	request.Term = time.Hour
 	pair(t, a, dir, request)
-	if err := h.Reload(); err != nil {
+	fresh, err := Load(certFile, keyFile)
+	if err != nil {
 		t.Fatal(err)
 	}
+	if !h.Certificate().Equal(first) {
+		t.Error("the certificate changed before it was adopted")
+	}
+	h.Adopt(fresh)
 	second, err := config.GetCertificate(nil)
 	if err != nil || second.Leaf.Equal(first) || time.Until(h.NotAfter()) > time.Hour {
 		t.Errorf("still the first certificate, until %s, %v", h.NotAfter(), err)
 	}
 	if state, err := handshake(t, h, client); err != nil || !state.PeerCertificates[0].Equal(second.Leaf) {
 		t.Errorf("after the reload: %v", err)
-	}
-
-	if err := os.WriteFile(certFile, []byte("half a fi"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Reload(); err == nil || !strings.Contains(err.Error(), certFile) {
-		t.Errorf("reload of garbage: %v", err)
-	}
-	if _, err := handshake(t, h, client); err != nil {
-		t.Errorf("after a failed reload: %v", err)
 	}
 }
 
@@ -130,11 +125,16 @@ func TestLoadRefuses(t *testing.T) {
 	a, dir := authority(t), t.TempDir()
 	certFile, keyFile := pair(t, a, dir, certs.Request{Purpose: certs.Listener, Name: "mx", Hosts: []string{"mx.example"}})
 	_, otherKey := pair(t, a, dir, certs.Request{Purpose: certs.Listener, Name: "other", Hosts: []string{"mx.example"}})
+	garbage := filepath.Join(dir, "garbage.pem")
+	if err := os.WriteFile(garbage, []byte("half a fi"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	namelessCert, namelessKey := pair(t, a, dir, certs.Request{Purpose: certs.Signing, Name: "nameless"})
 	signingCert, signingKey := pair(t, a, dir, certs.Request{Purpose: certs.Signing, Name: "signing", Hosts: []string{"mx.example"}})
 	for _, test := range []struct{ cert, key, wrong string }{
 		{certFile, otherKey, "does not belong"},
 		{keyFile, keyFile, "no certificate"},
+		{garbage, keyFile, garbage},
 		{certFile, certFile, "chmod 600"},
 		{namelessCert, namelessKey, "names no host"},
 		{signingCert, signingKey, "not for listener"},

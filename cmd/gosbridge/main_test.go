@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -18,10 +21,13 @@ func TestMain(m *testing.M) {
 }
 
 // The commands as people type them. Each script has four free ports, as
-// $SMTPS, $SMTP, $IMAPS and $IMAP, and --ports flags for quickstart in $PORTS.
+// $SMTPS, $SMTP, $IMAPS and $IMAP. Beside the usual commands they have
+// "await FILE PATTERN", for what a program in the background writes, and
+// "hangup", which sends SIGHUP to the programs in the background.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "hangup": hangup},
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"SMTPS", "SMTP", "IMAPS", "IMAP"} {
 				port, err := freePort()
@@ -40,6 +46,31 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// await waits until a file has a line that matches.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: await FILE PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		switch {
+		case err == nil && pattern.Match(text):
+			return
+		case time.Now().After(end):
+			ts.Fatalf("waited in vain for %s in:\n%s", args[1], text)
+		}
+	}
+}
+
+// hangup sends SIGHUP.
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGHUP))
+	}
 }
 
 // freePort finds a port below those that the system gives to connections, so

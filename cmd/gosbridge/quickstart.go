@@ -49,8 +49,9 @@ func newQuickstart() *cobra.Command {
 		Short: "Make a data folder that works at once, show a letter's way, and serve",
 		Long: "Make a folder with an authority, keys, a configuration, a registry and accounts;\n" +
 			"send a registered letter through the gateway and show each step; then serve until\n" +
-			"SIGINT. Started again with the same folder it keeps everything. It serves this\n" +
-			"machine only. The passwords stand in the folder: it is for trying things out.",
+			"SIGINT; SIGHUP reloads the configuration. Started again with the same folder it keeps\n" +
+			"everything. It serves this machine only. The passwords stand in the folder: it is for\n" +
+			"trying things out.",
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q.ports = map[string]int{"smtps": smtps, "smtp": smtp, "imaps": imaps, "imap": imap}
@@ -71,6 +72,8 @@ func newQuickstart() *cobra.Command {
 
 // run makes or opens the folder, shows the way of a letter, and serves.
 func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error) {
+	signals, unhang := hangups()
+	defer unhang()
 	if err := q.unready(); err != nil {
 		return err
 	}
@@ -78,16 +81,13 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(made.ConfigFile())
+	load := func() (config.Config, error) { return q.config(made.ConfigFile()) }
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	if err := q.listeners(&cfg); err != nil {
-		return err
-	}
-	cfg.Log.Level = "warn" // the demonstration tells what happens
-	logger := cfg.Log.Logger(errOut)
-	g, err := gateway.New(ctx, cfg, gateway.Options{Logger: logger})
+	logger, level := cfg.Log.Logger(errOut)
+	g, err := gateway.New(ctx, cfg, gateway.Options{Logger: logger, Level: level, Load: load})
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 	s := newSite(made, cfg, g.Addresses())
 	running, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- g.Run(running) }()
+	go func() { served <- runReloading(running, g, signals) }()
 	defer func() {
 		stop()
 		err = errors.Join(err, <-served)
@@ -262,6 +262,16 @@ func newParty(id string, kind registry.Kind, name, inn, ogrn, address, person st
 			Addresses: []string{address}, Status: registry.Active,
 		},
 	}, nil
+}
+
+// config is that of the folder with what the flags change.
+func (q *quickstart) config(path string) (config.Config, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Log.Level = "warn" // the demonstration tells what happens
+	return cfg, q.listeners(&cfg)
 }
 
 // listeners puts the ports of the flags into the configuration.

@@ -15,16 +15,20 @@ import (
 func newServe(path *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Run the gateway", Args: exactly(),
-		Long: "Run the gateway of a configuration until SIGINT or SIGTERM. The data folder is made by\n" +
-			"gosbridge quickstart, or here when it does not exist.",
+		Long: "Run the gateway of a configuration until SIGINT or SIGTERM. SIGHUP reloads it, as\n" +
+			"gosbridge reload does. The data folder is made by gosbridge quickstart, or here when\n" +
+			"it does not exist.",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			cfg, err := config.Load(*path)
+			signals, stop := hangups()
+			defer stop()
+			load := func() (config.Config, error) { return config.Load(*path) }
+			cfg, err := load()
 			if err != nil {
 				return hint(err, *path)
 			}
-			logger := cfg.Log.Logger(cmd.ErrOrStderr())
+			logger, level := cfg.Log.Logger(cmd.ErrOrStderr())
 			logger.Info("configuration", "file", *path, "effective", cfg)
-			g, err := gateway.New(cmd.Context(), cfg, gateway.Options{Logger: logger, Create: true})
+			g, err := gateway.New(cmd.Context(), cfg, gateway.Options{Logger: logger, Level: level, Load: load, Create: true})
 			if err != nil {
 				return err
 			}
@@ -32,7 +36,7 @@ func newServe(path *string) *cobra.Command {
 				return errors.Join(err, g.Close())
 			}
 			slog.SetDefault(logger)
-			return g.Run(cmd.Context())
+			return runReloading(cmd.Context(), g, signals)
 		},
 	}
 }

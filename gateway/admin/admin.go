@@ -35,8 +35,12 @@ type Options struct {
 	// Import replaces the registry with a table, which has been checked, and
 	// puts it in force.
 	Import func(ctx context.Context, csv []byte) error
-	Now    func() time.Time
-	Logger *slog.Logger
+	// Reload reads the configuration again; nil on a stopped gateway.
+	Reload func() Reloaded
+	// Sessions are those that are open; nil on a stopped gateway.
+	Sessions Sessions
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Service does the operations. Safe for concurrent use.
@@ -60,6 +64,9 @@ func New(o Options) *Service {
 		OpLetterRecall:   handle(s.letterRecall),
 		OpRegistryShow:   handle(s.registryShow),
 		OpRegistryImport: handle(s.registryImport),
+		OpReload:         handle(s.reload),
+		OpSessionList:    handle(s.sessionList),
+		OpSessionKick:    handle(s.sessionKick),
 	}
 	return s
 }
@@ -74,6 +81,9 @@ const (
 	OpLetterRecall   = "letter/recall"
 	OpRegistryShow   = "registry/show"
 	OpRegistryImport = "registry/import"
+	OpReload         = "reload"
+	OpSessionList    = "session/list"
+	OpSessionKick    = "session/kick"
 )
 
 // handle makes an operation of a function with typed request and answer. A

@@ -32,7 +32,10 @@ type rig struct {
 	imported [][]byte
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
+
+// newRigWith is newRig on a gateway with sessions; nil for a stopped one.
+func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 	t.Helper()
 	// The path of a unix socket is short.
 	data, err := os.MkdirTemp("", "gb")
@@ -57,10 +60,10 @@ func newRig(t *testing.T) *rig {
 	}
 	r := &rig{data: data}
 	r.Service = admin.New(admin.Options{
-		Store: store, Now: time.Now, Logger: log,
+		Store: store, Now: time.Now, Logger: log, Sessions: sessions,
 		Office: letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
 		Accounts: template.New(template.Options{
-			Store: store, Rules: rules, Registry: func() *registry.Registry { return reg }, Now: time.Now, Logger: log,
+			Store: store, Book: func() template.Book { return template.Book{Rules: rules, Registry: reg} }, Now: time.Now, Logger: log,
 		}),
 		Registry: func() *registry.Registry { return reg },
 		Import: func(_ context.Context, csv []byte) error {

@@ -83,6 +83,14 @@ func New(o Options) (*Authenticator, error) {
 	}, nil
 }
 
+// SetLimits puts other limits in force at once. Failures that were counted
+// stay counted; a delay that runs is never longer than the new longest one.
+// Verified passwords do not depend on limits and stay known.
+func (a *Authenticator) SetLimits(l Limits) {
+	l = l.orDefault()
+	a.throttle.limits.Store(&l)
+}
+
 // Plain checks a user, who is any address of an account, and a password
 // against every live credential of the account. authzid is empty or again an
 // address of that account. Errors: ErrCredentials, ErrBlocked, ErrInsecure,

@@ -3,6 +3,7 @@ package auth
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gosbridge/mailstore"
@@ -57,7 +58,7 @@ func (l Limits) orDefault() Limits {
 // throttle counts failed attempts by client address and by account. It lives
 // in memory and is bounded. Safe for concurrent use.
 type throttle struct {
-	limits Limits
+	limits atomic.Pointer[Limits] // in force; swapped as a whole
 
 	mu       sync.Mutex
 	address  ledger[netip.Prefix]
@@ -72,12 +73,19 @@ type familiar struct {
 }
 
 func newThrottle(l Limits) *throttle {
-	return &throttle{
-		limits:   l,
-		address:  ledger[netip.Prefix]{limits: l, longest: l.MaxAddress, entries: make(map[netip.Prefix]failures)},
-		account:  ledger[mailstore.ID]{limits: l, longest: l.MaxAccount, entries: make(map[mailstore.ID]failures)},
+	t := &throttle{
+		address:  ledger[netip.Prefix]{entries: make(map[netip.Prefix]failures)},
+		account:  ledger[mailstore.ID]{entries: make(map[mailstore.ID]failures)},
 		familiar: make(map[familiar]time.Time),
 	}
+	t.limits.Store(&l)
+	return t
+}
+
+// bounds are the limits of both ledgers.
+func (t *throttle) bounds() (address, account bounds) {
+	l := t.limits.Load()
+	return bounds{*l, l.MaxAddress}, bounds{*l, l.MaxAccount}
 }
 
 // place is what counts as one client: an IPv4 address, or a /64, which is what
@@ -100,14 +108,15 @@ func (t *throttle) wait(remote netip.Addr, account mailstore.ID, now time.Time) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	from := place(remote)
-	wait := t.address.wait(from, now)
+	ofAddress, ofAccount := t.bounds()
+	wait := t.address.wait(ofAddress, from, now)
 	if account == (mailstore.ID{}) {
 		return wait
 	}
 	if last, ok := t.familiar[familiar{from, account}]; ok && now.Sub(last) < familiarFor {
 		return wait
 	}
-	return max(wait, t.account.wait(account, now))
+	return max(wait, t.account.wait(ofAccount, account, now))
 }
 
 // familiarFor is how long a successful login keeps its address apart from the
@@ -118,9 +127,10 @@ const familiarFor = 24 * time.Hour
 func (t *throttle) failed(remote netip.Addr, account mailstore.ID, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.address.failed(place(remote), now)
+	ofAddress, ofAccount := t.bounds()
+	t.address.failed(ofAddress, place(remote), now)
 	if account != (mailstore.ID{}) {
-		t.account.failed(account, now)
+		t.account.failed(ofAccount, account, now)
 	}
 }
 
@@ -130,9 +140,9 @@ func (t *throttle) succeeded(remote netip.Addr, account mailstore.ID, now time.T
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.address.forgive(place(remote))
-	if len(t.familiar) >= t.limits.Entries {
+	if most := t.limits.Load().Entries; len(t.familiar) >= most {
 		for k, last := range t.familiar {
-			if now.Sub(last) >= familiarFor || len(t.familiar) >= t.limits.Entries {
+			if now.Sub(last) >= familiarFor || len(t.familiar) >= most {
 				delete(t.familiar, k)
 			}
 		}
@@ -147,33 +157,49 @@ type failures struct {
 	until time.Time // when the next attempt is heard
 }
 
+// bounds are the limits of one ledger.
+type bounds struct {
+	Limits
+	longest time.Duration
+}
+
+// delay is that after so many failures beyond the free ones: each twice as long
+// as the one before.
+func (b bounds) delay(over int) time.Duration {
+	delay := b.Delay
+	for ; over > 1 && delay < b.longest; over-- {
+		if delay > b.longest/2 { // so that doubling cannot overflow
+			return b.longest
+		}
+		delay *= 2
+	}
+	return min(delay, b.longest)
+}
+
 // ledger counts failures by key.
 type ledger[K comparable] struct {
-	limits  Limits
-	longest time.Duration
 	entries map[K]failures
 }
 
-func (l *ledger[K]) wait(k K, now time.Time) time.Duration {
-	return max(0, l.entries[k].until.Sub(now))
+// wait is never longer than what the limits in force allow: those under which
+// the failure was counted may have been others.
+func (l *ledger[K]) wait(b bounds, k K, now time.Time) time.Duration {
+	f := l.entries[k]
+	return max(0, min(f.until.Sub(now), f.last.Add(b.longest).Sub(now)))
 }
 
-func (l *ledger[K]) failed(k K, now time.Time) {
+func (l *ledger[K]) failed(b bounds, k K, now time.Time) {
 	f, ok := l.entries[k]
 	if !ok {
-		l.makeRoom(now)
+		l.makeRoom(b, now)
 	}
-	if now.Sub(f.last) >= l.limits.Forget {
+	if now.Sub(f.last) >= b.Forget {
 		f = failures{}
 	}
 	f.count++
 	f.last = now
-	if over := f.count - l.limits.Free; over > 0 {
-		delay := l.longest
-		if over < 32 { // a larger shift would overflow
-			delay = min(delay, l.limits.Delay<<(over-1))
-		}
-		f.until = now.Add(delay)
+	if over := f.count - b.Free; over > 0 {
+		f.until = now.Add(b.delay(over))
 	}
 	l.entries[k] = f
 }
@@ -194,16 +220,16 @@ func (l *ledger[K]) forgive(k K) {
 // makeRoom drops what is forgotten anyway and, if that is not enough, the key
 // with the fewest failures among a few: a flood of new addresses does not wash
 // out the ones that are being delayed.
-func (l *ledger[K]) makeRoom(now time.Time) {
-	if len(l.entries) < l.limits.Entries {
+func (l *ledger[K]) makeRoom(b bounds, now time.Time) {
+	if len(l.entries) < b.Entries {
 		return
 	}
 	for k, f := range l.entries {
-		if now.Sub(f.last) >= l.limits.Forget {
+		if now.Sub(f.last) >= b.Forget {
 			delete(l.entries, k)
 		}
 	}
-	for len(l.entries) >= l.limits.Entries {
+	for len(l.entries) >= b.Entries {
 		var victim K
 		fewest, looked := -1, 0
 		for k, f := range l.entries {

@@ -160,3 +160,60 @@ func TestCacheBounded(t *testing.T) {
 		t.Error("a changed credential is known")
 	}
 }
+
+// Other limits hold at once: for delays that run, which get no longer, and for
+// failures that were counted before; a password that was verified stays known.
+func TestSetLimits(t *testing.T) {
+	f := newFixture(t)
+	_, secret := f.add(t, NewCredential{Name: "laptop"})
+	client, user := from("192.0.2.1"), f.acct.Addresses[0]
+	if _, err := f.Plain(t.Context(), client, "", user, secret); err != nil {
+		t.Fatal(err)
+	}
+	wait := func() time.Duration { return f.throttle.wait(client.Remote, f.acct.ID, f.clock.Now()) }
+	for wait() < time.Minute {
+		f.clock.advance(wait())
+		_, _ = f.Plain(t.Context(), client, "", "nobody@x", "wrong")
+	}
+	short := DefaultLimits()
+	short.MaxAddress = 3 * time.Second
+	f.SetLimits(short)
+	if wait() != 3*time.Second {
+		t.Errorf("delay of %s, want the new longest", wait())
+	}
+	f.clock.advance(3 * time.Second)
+	if wait() != 0 {
+		t.Errorf("delay of %s after the new longest", wait())
+	}
+	_, _ = f.Plain(t.Context(), client, "", "nobody@x", "wrong")
+	if wait() != 3*time.Second {
+		t.Errorf("delay of %s, though the failures were counted", wait())
+	}
+	f.clock.advance(3 * time.Second)
+	generous := DefaultLimits()
+	generous.Free = 1000
+	f.SetLimits(generous)
+	for range 10 {
+		if _, err := f.Plain(t.Context(), client, "", "nobody@x", "wrong"); !errors.Is(err, ErrCredentials) {
+			t.Fatalf("not heard: %v", err)
+		}
+	}
+	if _, err := f.Plain(t.Context(), client, "", user, secret); err != nil {
+		t.Errorf("the right password: %v", err)
+	}
+}
+
+// However long the first delay, doubling it never overflows into none.
+func TestThrottleDoubles(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Delay, limits.MaxAddress = time.Minute, 10*time.Minute
+	th, from, now := newThrottle(limits), netip.MustParseAddr("192.0.2.1"), start
+	for i := range 200 {
+		th.failed(from, mailstore.ID{}, now)
+		wait := th.wait(from, mailstore.ID{}, now)
+		if over := i + 1 - limits.Free; over > 4 && wait != limits.MaxAddress {
+			t.Fatalf("delay of %s after %d failures", wait, i+1)
+		}
+		now = now.Add(wait)
+	}
+}

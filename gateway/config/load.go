@@ -47,6 +47,25 @@ func Load(path string) (Config, error) {
 	return c, nil
 }
 
+// DataFolder is the data folder that a file names, whatever else is wrong with
+// the file: to reach the gateway that has to say what.
+func DataFolder(path string) (string, error) {
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("read configuration: %w", err)
+	}
+	c := struct {
+		Data string `toml:"data"`
+	}{Default().Data}
+	if _, err := toml.DecodeFile(path, &c); err != nil {
+		return "", fmt.Errorf("%s: %w", filepath.Base(path), refused(explain(err)))
+	}
+	if !filepath.IsAbs(c.Data) {
+		c.Data = filepath.Join(folder, c.Data)
+	}
+	return c.Data, nil
+}
+
 // Parse reads the text of a configuration over the defaults and validates it.
 // Its paths stay as they are. The name stands in errors.
 func Parse(text []byte, name string) (Config, error) {
@@ -188,7 +207,19 @@ func fillLists(p *policy.Profile) {
 	}
 }
 
-// refused joins what is wrong into one error.
-func refused(lines ...string) error {
-	return fmt.Errorf("%w:\n  %s", ErrInvalid, strings.Join(lines, "\n  "))
+// Invalid is the error about the content of a configuration: everything that
+// is wrong, a sentence each. It wraps ErrInvalid.
+type Invalid struct {
+	Problems []string
 }
+
+// Error implements error.
+func (e *Invalid) Error() string {
+	return ErrInvalid.Error() + ":\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// Unwrap is ErrInvalid.
+func (e *Invalid) Unwrap() error { return ErrInvalid }
+
+// refused makes one error of what is wrong.
+func refused(lines ...string) error { return &Invalid{lines} }

@@ -83,7 +83,8 @@ func Open(t testing.TB, made installation.Installation) *Gateway {
 		level = slog.LevelDebug
 	}
 	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
-	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger})
+	load := func() (config.Config, error) { return config.Load(made.ConfigFile()) }
+	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load})
 	if err != nil {
 		t.Fatalf("open gateway: %v", err)
 	}

@@ -123,7 +123,7 @@ func (s *session) admit(a *appendCommand, lit wire.Literal) error {
 	switch {
 	case s.archive():
 		return errNoPermission
-	case lit.Size > s.srv.cfg.AppendOctets:
+	case lit.Size > s.cfg.AppendOctets:
 		return no("TOOBIG", "message exceeds APPENDLIMIT") // RFC 7889 §3
 	case lit.Size == 0:
 		// So a client gives up a MULTIAPPEND, too (RFC 3502 §6.3.11).

@@ -165,7 +165,7 @@ func TestAppendVanishes(t *testing.T) {
 	}
 	m.want("STATUS INBOX (MESSAGES)", "OK", `* STATUS "INBOX" (MESSAGES 0)`)
 	deadline := time.Now().Add(5 * time.Second)
-	for w.server.conns.open() > 1 && time.Now().Before(deadline) {
+	for len(w.server.Sessions().List()) > 1 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	report, err := w.store.Sweep(t.Context(), 0)
@@ -175,10 +175,4 @@ func TestAppendVanishes(t *testing.T) {
 	if report.Kept+report.Removed != 0 {
 		t.Errorf("bodies left behind: %+v", report)
 	}
-}
-
-func (r *registry) open() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.streams)
 }

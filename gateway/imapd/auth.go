@@ -131,15 +131,17 @@ func (s *session) saslResponse(line string) []byte {
 // enter logs in.
 func (s *session) enter(authzid, user, pass string) (answer, error) {
 	from := auth.Client{Remote: s.remote, TLS: s.secure, Protocol: auth.IMAP, Session: s.id}
+	s.entry.Authenticating()
 	who, err := s.srv.auth.Plain(s.ctx, from, authzid, user, pass)
 	if err != nil {
+		s.entry.NotAuthenticated()
 		return answer{}, s.loginFailed(err)
-	}
-	if !s.srv.conns.login(who.Account.ID) {
-		return answer{}, no("LIMIT", "too many connections of this account")
 	}
 	who.Session = s.id
 	who.Remote = s.remote
+	if !s.entry.Login(s.cfg.ConnectionsPerAccount, who) {
+		return answer{}, no("LIMIT", "too many connections of this account")
+	}
 	s.who = &who
 	s.log = s.log.With("account", who.Account.ID)
 	s.st.loggedIn()

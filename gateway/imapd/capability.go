@@ -12,7 +12,7 @@ const extensions = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPAC
 
 // capabilities is the list for the session as it stands.
 func (s *session) capabilities() string {
-	all := extensions + strconv.FormatInt(s.srv.cfg.AppendOctets, 10)
+	all := extensions + strconv.FormatInt(s.cfg.AppendOctets, 10)
 	if s.who != nil {
 		return all
 	}
@@ -64,7 +64,7 @@ func (s *session) identify(*call) (answer, error) {
 	if client != "" {
 		s.log.Debug("imap client", "id", client)
 	}
-	s.w.Raw(`* ID ("name" `).String(s.srv.cfg.Name).Raw(")").CRLF()
+	s.w.Raw(`* ID ("name" `).String(s.cfg.Name).Raw(")").CRLF()
 	return ok("pleased to meet you"), nil
 }
 

@@ -120,7 +120,7 @@ func (s *session) readPlan() plan {
 
 // readItem reads what follows the name of an item.
 func (s *session) readItem(p *plan, name string) {
-	if len(p.items) >= s.srv.cfg.FetchItems {
+	if len(p.items) >= s.cfg.FetchItems {
 		s.r.Refuse(no("LIMIT", "too many fetch items"))
 		return
 	}

@@ -282,7 +282,7 @@ func TestFetchWhileExpunged(t *testing.T) {
 func TestSlicesBounded(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.deliverAll("INBOX", plainMail, 3000)
-	s := &session{srv: w.server, ctx: t.Context(), view: &view{}}
+	s := &session{srv: w.server, cfg: w.server.cfg.Load(), ctx: t.Context(), view: &view{}}
 	identity, err := gate{w.account}.Plain(t.Context(), authClient, "", "u", "secret")
 	if err != nil {
 		t.Fatal(err)

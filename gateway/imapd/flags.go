@@ -91,7 +91,7 @@ func (s *session) readFlag(args *flagArgs) {
 	switch {
 	case f == "" || s.r.Err() != nil:
 	case f[0] != '\\':
-		if len(args.keywords) >= s.srv.cfg.Keywords || len(f) > maxKeyword {
+		if len(args.keywords) >= s.cfg.Keywords || len(f) > maxKeyword {
 			s.r.Refuse(no("LIMIT", "too many keywords, or one too long"))
 			return
 		}

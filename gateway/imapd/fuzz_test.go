@@ -14,7 +14,8 @@ import (
 
 // parserSession reads one command's arguments from text, without a client.
 func parserSession(text string) *session {
-	s := &session{srv: &Server{cfg: Defaults(), room: NoMailroom{}}}
+	cfg := Defaults()
+	s := &session{srv: &Server{room: NoMailroom{}}, cfg: &cfg}
 	s.r = wire.NewReader(strings.NewReader(text+"\r\n"), s.limits(), func() error { return nil })
 	return s
 }
@@ -35,7 +36,7 @@ func FuzzFetchItems(f *testing.F) {
 		if s.r.Err() != nil {
 			return
 		}
-		if len(p.items) == 0 || len(p.items) > s.srv.cfg.FetchItems {
+		if len(p.items) == 0 || len(p.items) > s.cfg.FetchItems {
 			t.Fatalf("%q: %d items", text, len(p.items))
 		}
 		for _, it := range p.items {
@@ -187,7 +188,7 @@ func FuzzSession(f *testing.F) {
 	f.Add("a CREATE {1}\r\nx\r\nb RENAME x y\r\nc DELETE y\r\nd ID NIL\r\ne ENABLE CONDSTORE\r\nf UID FETCH 1:* FLAGS (CHANGEDSINCE 1)\r\n")
 	f.Fuzz(func(t *testing.T, input string) {
 		client, server := net.Pipe()
-		ses := w.server.newSession(t.Context(), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
+		ses := w.server.newSession(t.Context(), w.server.cfg.Load(), w.entry(t), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

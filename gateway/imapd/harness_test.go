@@ -15,6 +15,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/message"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 )
@@ -25,6 +26,7 @@ type world struct {
 	store   *boltstore.Store
 	server  *Server
 	account mailstore.Account
+	ln      net.Listener
 	addr    string
 	cancel  context.CancelFunc
 	done    chan error
@@ -105,7 +107,7 @@ func (w *world) serve(mode Mode, config *tls.Config) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.addr = ln.Addr().String()
+	w.ln, w.addr = ln, ln.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go func() { w.done <- w.server.Serve(ctx, ln, mode, config) }()
@@ -116,6 +118,16 @@ func (w *world) serve(mode Mode, config *tls.Config) {
 		}
 		w.done <- nil
 	})
+}
+
+// entry is a place in the table for a session that comes over no listener.
+func (w *world) entry(t testing.TB) *sessions.Session {
+	t.Helper()
+	s, ok := w.server.Sessions().Enter(sessions.Limits{}, w.ln, w.ln.Addr())
+	if !ok {
+		t.Fatal("no place")
+	}
+	return s
 }
 
 // update changes the account behind the sessions' backs.

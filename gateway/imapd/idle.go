@@ -29,9 +29,11 @@ func (s *session) idle(*call) (answer, error) {
 	} else {
 		pushed <- nil
 	}
-	waited := s.wait(s.srv.cfg.IdleTimeout)
+	s.entry.Wait(true)
+	waited := s.wait(s.cfg.IdleTimeout)
 	var line string
 	if waited == nil {
+		s.entry.Command()
 		// The rest of the line has its own, shorter time.
 		if waited = s.r.Continue(); waited == nil {
 			line = s.r.Rest()
@@ -69,7 +71,7 @@ func (s *session) push(stop <-chan struct{}) error {
 			if errors.Is(err, errMailboxGone) {
 				s.w.Raw("* BYE the selected mailbox is gone").CRLF().Flush()
 			}
-			s.st.abort()
+			s.st.Cut()
 			return err
 		}
 	}

@@ -17,9 +17,11 @@ package imapd
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/imapd/wire"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
 )
 
@@ -80,12 +82,12 @@ func (NoMailroom) OnLeave(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, 
 // Server serves IMAP on any number of listeners. It is safe for concurrent
 // use.
 type Server struct {
-	cfg     Config
+	cfg     atomic.Pointer[Config]
 	store   mailstore.Store
 	auth    Authenticator
 	room    Mailroom
 	log     *slog.Logger
-	conns   *registry
+	conns   *sessions.Table
 	buffers wire.Buffers
 }
 
@@ -101,12 +103,27 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
-		cfg:   cfg,
+	s := &Server{
 		store: store,
 		auth:  a,
 		room:  room,
 		log:   logger,
-		conns: newRegistry(cfg),
-	}, nil
+		conns: sessions.NewTable(auth.IMAP),
+	}
+	s.cfg.Store(&cfg)
+	return s, nil
 }
+
+// Reconfigure puts other limits in force, for the connections that come from
+// now on: one that is open keeps those that it was told of. The time to drain
+// is that of the moment when Serve ends.
+func (s *Server) Reconfigure(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.cfg.Store(&cfg)
+	return nil
+}
+
+// Sessions are those that are open, of all listeners.
+func (s *Server) Sessions() *sessions.Table { return s.conns }

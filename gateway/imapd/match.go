@@ -198,7 +198,7 @@ func (c *candidate) scan(folded string, header bool) bool {
 		return false
 	}
 	defer r.Close()
-	head, err := io.ReadAll(io.LimitReader(r, min(sum.HeaderSize(), c.s.srv.cfg.HeaderOctets)))
+	head, err := io.ReadAll(io.LimitReader(r, min(sum.HeaderSize(), c.s.cfg.HeaderOctets)))
 	if err != nil {
 		c.err = err
 		return false

@@ -131,7 +131,7 @@ func TestMultiAppendVanishes(t *testing.T) {
 	l.send(fmt.Sprintf("a APPEND INBOX {%d+}\r\n%s {%d+}\r\nhalf", len(big), big, len(big)))
 	time.Sleep(50 * time.Millisecond)
 	l.conn.Close()
-	for deadline := time.Now().Add(5 * time.Second); w.server.conns.open() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Second); len(w.server.Sessions().List()) > 0 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 	w.clean()
@@ -205,7 +205,7 @@ func FuzzAppend(f *testing.F) {
 	f.Add(" {3+}\r\nabc\r\nb APPEND Trash {1+}\r\nx\r\nb APPEND none {1+}\r\nx")
 	f.Fuzz(func(t *testing.T, input string) {
 		client, server := net.Pipe()
-		ses := w.server.newSession(t.Context(), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
+		ses := w.server.newSession(t.Context(), w.server.cfg.Load(), w.entry(t), server, Mode{TLS: NoTLS, Plaintext: true}, nil)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

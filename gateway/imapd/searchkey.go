@@ -86,7 +86,7 @@ func (p *searchParser) key(depth int) criterion {
 	if r.Err() != nil {
 		return never
 	}
-	if depth > p.s.srv.cfg.SearchDepth {
+	if depth > p.s.cfg.SearchDepth {
 		r.Refuse(no("LIMIT", "search nests too deep"))
 		return never
 	}
@@ -106,7 +106,7 @@ func (p *searchParser) key(depth int) criterion {
 }
 
 func (p *searchParser) count() {
-	if p.keys++; p.keys > p.s.srv.cfg.SearchKeys {
+	if p.keys++; p.keys > p.s.cfg.SearchKeys {
 		p.s.r.Refuse(no("LIMIT", "too many search keys"))
 	}
 }

@@ -315,7 +315,7 @@ func (sec *section) cut(b []byte) []byte {
 
 // readHeader reads a header from the body, of bounded size.
 func (s *session) readHeader(m *mailstore.Message, offset, size int64) ([]byte, error) {
-	size = min(size, s.srv.cfg.HeaderOctets)
+	size = min(size, s.cfg.HeaderOctets)
 	r, err := s.open(m, offset)
 	if err != nil {
 		return nil, err

@@ -51,20 +51,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *
 	var sessions sync.WaitGroup
 	stop := context.AfterFunc(ctx, func() {
 		ln.Close()
-		s.conns.stop(ln)
+		s.conns.Stop(ln)
 	})
 	defer stop()
 	err := s.accept(ctx, ln, func(conn net.Conn) {
 		sessions.Go(func() { s.serveConn(ctx, work, ln, conn, mode, config) })
 	})
-	s.conns.stop(ln)
-	late := time.AfterFunc(s.cfg.DrainTimeout, func() {
+	s.conns.Stop(ln)
+	late := time.AfterFunc(s.cfg.Load().DrainTimeout, func() {
 		cancel()
-		s.conns.abort(ln)
+		s.conns.Cut(ln)
 	})
 	defer late.Stop()
 	sessions.Wait()
-	s.conns.forget(ln)
+	s.conns.Forget(ln)
 	return err
 }
 
@@ -100,12 +100,4 @@ func loopback(addr net.Addr) bool {
 	}
 	ap, err := netip.ParseAddrPort(addr.String())
 	return err == nil && ap.Addr().Unmap().IsLoopback()
-}
-
-func remoteAddr(conn net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
 }

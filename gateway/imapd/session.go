@@ -13,6 +13,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/imapd/wire"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
 )
 
@@ -20,7 +21,9 @@ import (
 // waits, the pusher owns view and writer (idle.go).
 type session struct {
 	srv    *Server
+	cfg    *Config         // of when it began
 	ctx    context.Context // ends when the time to drain is over
+	entry  *sessions.Session
 	remote netip.Addr
 	mode   Mode
 	tls    *tls.Config
@@ -45,16 +48,18 @@ type session struct {
 // serveConn runs one connection to its end.
 func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.Conn, mode Mode, config *tls.Config) {
 	defer conn.Close()
-	ses := s.newSession(work, conn, mode, config)
-	if !s.conns.add(ln, ses.remote, ses.st) {
-		s.log.Info("imap connection refused", "remote", ses.remote, "reason", "too many from this address")
+	cfg := s.cfg.Load()
+	limits := sessions.Limits{Connections: cfg.Connections, PerAddress: cfg.ConnectionsPerAddress}
+	entry, ok := s.conns.Enter(limits, ln, conn.RemoteAddr())
+	if !ok {
+		s.log.Info("imap connection refused", "remote", sessions.Address(conn.RemoteAddr()), "reason", "too many from this address")
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		if mode.TLS != ImplicitTLS { // a BYE before the handshake would be noise
 			io.WriteString(conn, "* BYE [LIMIT] too many connections from this address\r\n")
 		}
 		return
 	}
-	defer s.conns.remove(ses.remote, ses.st)
+	ses := s.newSession(work, cfg, entry, conn, mode, config)
 	defer ses.end()
 	if mode.TLS == ImplicitTLS {
 		if err := ses.handshake(ctx); err != nil {
@@ -67,16 +72,18 @@ func (s *Server) serveConn(ctx, work context.Context, ln net.Listener, conn net.
 	ses.log.Debug("imap session ends", "err", err)
 }
 
-func (s *Server) newSession(work context.Context, conn net.Conn, mode Mode, config *tls.Config) *session {
-	ses := &session{srv: s, ctx: work, remote: remoteAddr(conn), mode: mode, tls: config, id: mailstore.NewID().String()}
+func (s *Server) newSession(work context.Context, cfg *Config, entry *sessions.Session, conn net.Conn, mode Mode, config *tls.Config) *session {
+	ses := &session{srv: s, cfg: cfg, ctx: work, entry: entry, remote: entry.Remote(), mode: mode, tls: config, id: entry.ID()}
 	ses.log = s.log.With("session", ses.id, "remote", ses.remote)
 	ses.st = &stream{
-		readTimeout:  s.cfg.ReadTimeout,
-		writeTimeout: s.cfg.WriteTimeout,
+		entry:        entry,
+		readTimeout:  cfg.ReadTimeout,
+		writeTimeout: cfg.WriteTimeout,
 		conn:         conn,
 		raw:          conn,
-		until:        time.Now().Add(s.cfg.LoginTimeout),
+		until:        time.Now().Add(cfg.LoginTimeout),
 	}
+	entry.Bind(ses.st) // a listener that stops says BYE
 	ses.w = wire.NewWriter(ses.st, &s.buffers)
 	ses.st.flush = func() error {
 		if ses.pushing {
@@ -92,7 +99,7 @@ func (s *Server) newSession(work context.Context, conn net.Conn, mode Mode, conf
 
 // limits are tighter before the login: nothing long has a place there.
 func (s *session) limits() wire.Limits {
-	cfg := &s.srv.cfg
+	cfg := s.cfg
 	l := wire.Limits{Command: cfg.CommandOctets, Literal: cfg.LiteralOctets, Ranges: cfg.SequenceElements}
 	// A message that is refused may be on its way already (RFC 7888 §4).
 	l.Discard = max(cfg.AppendOctets, 1<<20)
@@ -106,22 +113,24 @@ func (s *session) limits() wire.Limits {
 
 // handshake goes over to TLS.
 func (s *session) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.srv.cfg.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
 	conn := tls.Server(s.st.conn, s.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("tls handshake: %w", err)
 	}
 	s.st.replace(conn)
+	s.entry.Secured(conn.ConnectionState().Version)
 	s.secure = true
 	return nil
 }
 
 // run greets and serves commands until the client or the server ends it.
 func (s *session) run() error {
-	s.w.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] ").Raw(s.srv.cfg.Name).Raw(" ready").CRLF()
+	s.w.Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] ").Raw(s.cfg.Name).Raw(" ready").CRLF()
 	for !s.bye {
-		if err := s.wait(s.srv.cfg.IdleTimeout); err != nil {
+		s.entry.Wait(false)
+		if err := s.wait(s.cfg.IdleTimeout); err != nil {
 			return s.farewell(err)
 		}
 		if err := s.serveCommand(); err != nil {
@@ -146,6 +155,8 @@ func (s *session) wait(d time.Duration) error {
 func (s *session) farewell(err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, errKicked):
+		s.w.Raw("* BYE session ended by the operator").CRLF()
 	case errors.Is(err, errClosing):
 		s.w.Raw("* BYE server stops, come back soon").CRLF()
 	case errors.Is(err, wire.ErrOverlong):
@@ -166,10 +177,8 @@ func (s *session) farewell(err error) error {
 // end gives back what the session holds.
 func (s *session) end() {
 	s.unselect()
-	if s.who != nil {
-		s.srv.conns.logout(s.who.Account.ID)
-	}
 	s.st.close()
+	s.entry.Leave()
 }
 
 // serveCommand reads and answers one command. The error ends the session.
@@ -177,6 +186,7 @@ func (s *session) serveCommand() error {
 	if err := s.r.Next(); err != nil {
 		return err
 	}
+	s.entry.Command()
 	tag := s.r.Tag()
 	s.r.SP()
 	name := s.r.Keyword()
@@ -230,7 +240,7 @@ func (s *session) finish(cmd *call, entry command, ans answer, err error) error 
 	if err == nil && cmd.name == "STARTTLS" {
 		return s.upgrade()
 	}
-	if s.failures >= s.srv.cfg.FailedLogins {
+	if s.failures >= s.cfg.FailedLogins {
 		return errTooManyFailures
 	}
 	return s.w.Err()

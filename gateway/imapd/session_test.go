@@ -235,11 +235,11 @@ func TestPipelineFlushesOnce(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	count := &writes{Conn: server}
-	ses := w.server.newSession(t.Context(), count, Mode{TLS: NoTLS, Plaintext: true}, nil)
+	ses := w.server.newSession(t.Context(), w.server.cfg.Load(), w.entry(t), count, Mode{TLS: NoTLS, Plaintext: true}, nil)
 	done := make(chan error, 1)
 	go func() {
 		done <- ses.run()
-		server.Close()
+		ses.end()
 	}()
 	l := &line{t: t, conn: client, r: bufio.NewReader(client)}
 	l.read()

@@ -89,7 +89,7 @@ func (s *session) statusValue(box mailstore.Mailbox, item string) uint64 {
 	case "SIZE":
 		return uint64(box.Octets)
 	case "APPENDLIMIT":
-		return uint64(s.srv.cfg.AppendOctets)
+		return uint64(s.cfg.AppendOctets)
 	}
 	return 0 // RECENT: \Recent is not kept
 }

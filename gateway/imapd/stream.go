@@ -5,16 +5,21 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	sessions "gosbridge/gateway/session"
 )
 
-// errClosing says that the server stops and the session waits for no more
-// commands.
-var errClosing = errors.New("server stops")
+// Why a session waits for no more commands.
+var (
+	errClosing = errors.New("server stops")
+	errKicked  = errors.New("session ended by the operator")
+)
 
 // stream is a connection with rolling deadlines. While parked it waits for a
-// command: then the idle time counts as a whole, and stop ends the wait.
+// command: then the idle time counts as a whole, and End ends the wait.
 // Otherwise each read and write has its own time.
 type stream struct {
+	entry                     *sessions.Session
 	readTimeout, writeTimeout time.Duration
 	// flush is called before a read blocks: the one place where responses
 	// leave, so that a pipelining client costs one write.
@@ -23,7 +28,7 @@ type stream struct {
 	mu      sync.Mutex
 	conn    net.Conn // TLS or not; replaced by STARTTLS
 	raw     net.Conn // below TLS
-	closing bool
+	closing error    // why there are no more commands; nil while there are
 	parked  bool
 	// until bounds every read before the login; zero after it.
 	until time.Time
@@ -40,7 +45,9 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.setReadDeadline(s.readTimeout)
 	}
 	s.mu.Unlock()
-	return conn.Read(p)
+	n, err := conn.Read(p)
+	s.entry.Received(n)
+	return n, err
 }
 
 // Write writes with a deadline of its own.
@@ -51,45 +58,49 @@ func (s *stream) Write(p []byte) (int, error) {
 	if err := conn.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
 		return 0, err
 	}
-	return conn.Write(p)
+	n, err := conn.Write(p)
+	s.entry.Sent(n)
+	return n, err
 }
 
 // park begins the wait for a command, of d at most.
 func (s *stream) park(d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return errClosing
+	if s.closing != nil {
+		return s.closing
 	}
 	s.parked = true
 	s.setReadDeadline(d)
 	return nil
 }
 
-// unpark ends the wait; a wait that stop ended is errClosing.
+// unpark ends the wait; a wait that End ended has its reason.
 func (s *stream) unpark(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parked = false
-	if err != nil && s.closing {
-		return errClosing
+	if err != nil && s.closing != nil {
+		return s.closing
 	}
 	return err
 }
 
-// stop lets the session end before its next command.
-func (s *stream) stop() {
+// End implements sessions.Conn.
+func (s *stream) End(why sessions.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	if s.closing = errClosing; why == sessions.Kicked {
+		s.closing = errKicked
+	}
 	if s.parked {
 		s.conn.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// abort cuts the connection below TLS: it never waits for the client, and is
-// safe beside everything.
-func (s *stream) abort() { s.raw.Close() }
+// Cut implements sessions.Conn. It never waits for the client, and is safe
+// beside everything.
+func (s *stream) Cut() { s.raw.Close() }
 
 // close ends the connection, with a close notify where it has TLS.
 func (s *stream) close() { s.conn.Close() }

@@ -185,7 +185,7 @@ func (b *builder) accounts(ctx context.Context) (err error) {
 		return err
 	}
 	accounts := template.New(template.Options{
-		Store: store, Rules: rules, Suffixes: suffixes, Registry: func() *registry.Registry { return b.table },
+		Store: store, Book: func() template.Book { return template.Book{Rules: rules, Suffixes: suffixes, Registry: b.table} },
 		Default: config.DefaultType, Now: b.plan.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	for _, p := range b.plan.Parties {

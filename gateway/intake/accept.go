@@ -57,8 +57,6 @@ func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accept
 		return Accepted{}, putError(err)
 	}
 	s := &submission{env: env, book: in.book.Load(), body: ref, msg: parser.Close(), at: in.now().UTC().Truncate(time.Millisecond)}
-	s.env.Recipients, s.twice = s.book.merge(env.Recipients)
-	s.key = s.submissionKey()
 	answer, kept, err := in.decide(ctx, s)
 	if !kept {
 		in.discard(ctx, ref)
@@ -110,6 +108,9 @@ func (s *submission) submissionKey() string {
 // decide judges a stored letter and accepts it. kept tells whether a commit
 // names its body, or may.
 func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, kept bool, err error) {
+	if err := in.address(ctx, s); err != nil {
+		return answer, false, err
+	}
 	if old, err := in.look(ctx, s); err != nil || old != nil {
 		if old != nil {
 			answer = *old
@@ -148,6 +149,31 @@ func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, k
 		answer.Advice = append(answer.Advice, a.En)
 	}
 	return answer, true, nil
+}
+
+// address sets the recipients of the letter. One book judges all of it: those
+// that another one let in at RCPT are looked up again, and who is not to be
+// reached any more refuses the letter.
+func (in *Intake) address(ctx context.Context, s *submission) error {
+	all := slices.Clone(s.env.Recipients)
+	for i, r := range all {
+		if r.book == s.book {
+			continue
+		}
+		fresh, err := in.recipient(ctx, s.book, r)
+		var refusal *policy.Refusal
+		switch {
+		case err == nil:
+			all[i] = fresh
+		case errors.As(err, &refusal):
+			s.found = append(s.found, refusal.Violations...)
+		default:
+			return err
+		}
+	}
+	s.env.Recipients, s.twice = s.book.merge(all)
+	s.key = s.submissionKey()
+	return nil
 }
 
 // accepted is the answer that a letter got or gets again.

@@ -32,6 +32,8 @@ type Recipient struct {
 	Account  mailstore.ID  // of this gateway; zero when delivered elsewhere
 	Notify   []string      // NOTIFY: NEVER, or any of SUCCESS, FAILURE, DELAY; nil when absent
 	Original string        // ORCPT, "rfc822;..." decoded; "" when absent
+
+	book *Book // that Entry and Choice are of
 }
 
 // Accepted is the answer to a letter.

@@ -75,6 +75,9 @@ func New(o Options) *Intake {
 // SetBook swaps rules, registry and keys; letters under way keep the old ones.
 func (in *Intake) SetBook(b Book) { in.book.Store(&b) }
 
+// Book is what letters are judged by now.
+func (in *Intake) Book() Book { return *in.book.Load() }
+
 // Registry is the recipient registry in force.
 func (in *Intake) Registry() *registry.Registry { return in.book.Load().Registry }
 
@@ -107,7 +110,11 @@ func (in *Intake) Sender(ctx context.Context, who auth.Identity, from string, si
 // chooses a letter type, and finds their account. Errors are a *policy.Refusal
 // or internal.
 func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (Recipient, error) {
-	book := in.book.Load()
+	return in.recipient(ctx, in.book.Load(), r)
+}
+
+// recipient is Recipient by one book.
+func (in *Intake) recipient(ctx context.Context, book *Book, r Recipient) (Recipient, error) {
 	name, ok := book.recipient(r.Address)
 	if !ok {
 		return r, policy.NewRefusal(policy.Unknown(name.address, book.Registry.Suggest(name.address)))
@@ -119,7 +126,7 @@ func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (
 	if v, ok := policy.Unreachable(name.address, entry, in.now()); ok {
 		return r, policy.NewRefusal(v)
 	}
-	r.Entry, r.Choice = entry, name.choice
+	r.Entry, r.Choice, r.book = entry, name.choice, book
 	account, err := in.account(ctx, entry, name.address)
 	if errors.Is(err, mailstore.ErrNoAccount) {
 		return r, policy.NewRefusal(policy.New(policy.RecipientNoRoute, name.address))

@@ -57,7 +57,7 @@ func (o *Office) Accept(ctx context.Context, d Draft) (*Transition, error) {
 		to[i] = r.Party
 	}
 	b := &builder{
-		office: o, ctx: ctx, owner: d.Owner, out: out, t: &Transition{},
+		office: o, maker: o.maker.Load(), ctx: ctx, owner: d.Owner, out: out, t: &Transition{},
 		rec: mailstore.Letter{ID: d.ID, Role: mailstore.Sender, Number: d.Number, Type: d.Type, At: out.Accepted},
 	}
 	if err := b.accept(d, to); err != nil {

@@ -33,7 +33,7 @@ func (b *builder) notify(evidence mailstore.ID, r *Recipient, step Step, c Chang
 	}
 	id := derive(evidence, "dsn")
 	var octets bytes.Buffer
-	err := b.office.maker.Notify(&octets, receipt.Notice{
+	err := b.maker.Notify(&octets, receipt.Notice{
 		ID: id, To: b.out.Facts.Sender.Address, Language: b.out.Language, At: step.At,
 		EnvelopeID: b.out.Facts.Letter.EnvelopeID, Arrival: b.out.Accepted,
 		MessageID: b.out.Facts.Letter.MessageID, References: b.out.References,

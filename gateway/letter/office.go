@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"gosbridge/gateway/message"
@@ -23,15 +24,22 @@ type Options struct {
 // receipts. Safe for concurrent use.
 type Office struct {
 	store mailstore.Store
-	maker *receipt.Maker
+	maker atomic.Pointer[receipt.Maker]
 	now   func() time.Time
 	log   *slog.Logger
 }
 
 // NewOffice returns an office over a store.
 func NewOffice(o Options) *Office {
-	return &Office{store: o.Store, maker: o.Maker, now: o.Now, log: o.Logger}
+	office := &Office{store: o.Store, now: o.Now, log: o.Logger}
+	office.maker.Store(o.Maker)
+	return office
 }
+
+// SetMaker swaps the operator's key and name. A transition that is being
+// prepared keeps those that it began with; letters keep the terms that they
+// were accepted with, which stand in their records.
+func (o *Office) SetMaker(m *receipt.Maker) { o.maker.Store(m) }
 
 // Change is one event for one recipient of a letter.
 type Change struct {
@@ -65,7 +73,7 @@ func (o *Office) Prepare(ctx context.Context, account, id mailstore.ID, changes 
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{office: o, ctx: ctx, rec: rec, out: out, owner: owner, t: &Transition{}}
+	b := &builder{office: o, maker: o.maker.Load(), ctx: ctx, rec: rec, out: out, owner: owner, t: &Transition{}}
 	for _, c := range changes {
 		if err := b.change(c); err != nil {
 			b.abandon()
@@ -81,12 +89,12 @@ func (o *Office) Prepare(ctx context.Context, account, id mailstore.ID, changes 
 
 // mail makes a receipt into a message that can be appended. Its body is
 // sealed but not named by any commit yet.
-func (o *Office) mail(ctx context.Context, s receipt.Sealed, to receipt.Mailing) (mailstore.NewMessage, error) {
-	octets, err := o.maker.Mail(ctx, s, to)
+func (b *builder) mail(s receipt.Sealed, to receipt.Mailing) (mailstore.NewMessage, error) {
+	octets, err := b.maker.Mail(b.ctx, s, to)
 	if err != nil {
 		return mailstore.NewMessage{}, err
 	}
-	return storeMail(ctx, o.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
+	return storeMail(b.ctx, b.office.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
 }
 
 // storeMail seals a mail of our own making.

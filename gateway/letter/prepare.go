@@ -17,6 +17,7 @@ import (
 // builder turns changes into a transition.
 type builder struct {
 	office *Office
+	maker  *receipt.Maker // one for all of the transition
 	ctx    context.Context
 	rec    mailstore.Letter
 	out    Outgoing
@@ -140,7 +141,7 @@ func (b *builder) prove(event receipt.Event, to []receipt.Recipient, c Change) (
 	if c.Reason.Code != "" {
 		ev.Reasons = []receipt.Reason{c.Reason}
 	}
-	sealed, err := b.office.maker.Seal(ev)
+	sealed, err := b.maker.Seal(ev)
 	if err != nil {
 		return sealed, err
 	}
@@ -173,7 +174,7 @@ func (b *builder) send(s receipt.Sealed, r *Recipient, state State) error {
 	if r != nil {
 		to.OriginalRecipient = r.Original
 	}
-	mail, err := b.office.mail(b.ctx, s, to)
+	mail, err := b.mail(s, to)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func recalledFrom(r *Recipient) bool {
 // copyTo queues a copy of a receipt for the recipient's account.
 func (b *builder) copyTo(s receipt.Sealed, r *Recipient, to receipt.Mailing) error {
 	to.To, to.Depth = r.Party.Address, receipt.Full
-	mail, err := b.office.mail(b.ctx, s, to)
+	mail, err := b.mail(s, to)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"regexp"
 	"strconv"
@@ -14,6 +13,9 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"gosbridge/gateway/auth"
+	sessions "gosbridge/gateway/session"
 )
 
 func TestParseChunk(t *testing.T) {
@@ -153,11 +155,18 @@ func simply(size int, last bool, input string, limit int) (s story) {
 	}
 }
 
+// bareConn is a connection that no server has, to read a message from.
+func bareConn(transport net.Conn) *conn {
+	entry, _ := sessions.NewTable(auth.Submission).Enter(sessions.Limits{}, newPipeListener(), &net.TCPAddr{})
+	cfg := testConfig().withDefaults()
+	return &conn{cfg: &cfg, entry: entry, transport: transport}
+}
+
 // chunked is the same through chunkReader.
 func chunked(t *testing.T, size int, last bool, input string, limit, buffer int, wrap func(io.Reader) io.Reader) (s story) {
 	t.Helper()
 	client := &feed{in: wrap(strings.NewReader(input))}
-	c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
+	c := bareConn(client)
 	c.in = bufio.NewReaderSize(source{c}, buffer)
 	c.begin()
 	r := newChunkReader(c, chunk{int64(size), last}, int64(limit))
@@ -307,7 +316,7 @@ func TestChunkDrain(t *testing.T) {
 		{0, "", 0, true},
 		{maxDrain + 1, "hello", 0, false},
 	} {
-		c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: &feed{in: strings.NewReader(tc.input + "NOOP")}}
+		c := bareConn(&feed{in: strings.NewReader(tc.input + "NOOP")})
 		if !tc.synced {
 			c.transport = &feed{in: strings.NewReader(tc.input)}
 		}
@@ -331,7 +340,7 @@ func BenchmarkChunkReader(b *testing.B) {
 	buf := make([]byte, 32<<10)
 	for b.Loop() {
 		client := &feed{in: bytes.NewReader(input)}
-		c := &conn{log: slog.New(slog.DiscardHandler), port: &port{server: &Server{cfg: testConfig().withDefaults()}}, transport: client}
+		c := bareConn(client)
 		c.in = bufio.NewReaderSize(source{c}, inputBuffer)
 		c.begin()
 		r := newChunkReader(c, chunk{size: 64 << 10}, 0)

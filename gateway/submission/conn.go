@@ -15,7 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gosbridge/mailstore"
+	sessions "gosbridge/gateway/session"
 )
 
 const (
@@ -41,11 +41,12 @@ const (
 // of reading there is nothing more to read: go-smtp goes on after a failed
 // DATA, and must not take the rest of a message for commands.
 //
-// One goroutine reads and writes; drain and Close may come from others.
+// One goroutine reads and writes; End, Cut and Close may come from others.
 type conn struct {
 	port    *port
+	cfg     *Config // of when it came
 	log     *slog.Logger
-	session string     // id in the logs
+	entry   *sessions.Session
 	address netip.Addr // of the client
 	secure  bool       // TLS is on
 	greeted bool       // go-smtp's greeting was sent before STARTTLS
@@ -70,18 +71,17 @@ type conn struct {
 	out    []byte // replies not yet written
 	outErr error  // first error of writing
 
-	mu        sync.Mutex // never held while writing
-	upgrading bool       // STARTTLS was asked for
-	draining  bool
-	busy      bool // a message is being received or decided about
+	mu        sync.Mutex      // never held while writing
+	upgrading bool            // STARTTLS was asked for
+	ending    sessions.Reason // why no further command is heard; 0 while it is
+	busy      bool            // a message is being received or decided about
 	closed    bool
 }
 
-func newConn(p *port, raw net.Conn, address netip.Addr) *conn {
-	session := mailstore.NewID().String()
+func newConn(p *port, cfg *Config, raw net.Conn, entry *sessions.Session) *conn {
 	c := &conn{
-		port: p, session: session, address: address, raw: raw, transport: raw,
-		log: p.server.log.With("session", session, "remote", address),
+		port: p, cfg: cfg, entry: entry, address: entry.Remote(), raw: raw, transport: raw,
+		log: p.server.log.With("session", entry.ID(), "remote", entry.Remote()),
 	}
 	c.in = bufio.NewReaderSize(source{c}, inputBuffer)
 	return c
@@ -126,9 +126,10 @@ func (c *conn) nextLine() error {
 
 // readCommand reads a line; its error is one for go-smtp, which closes.
 func (c *conn) readCommand() ([]byte, error) {
-	switch err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); {
-	case errors.Is(err, errDraining):
-		return nil, c.bye(replyClosing)
+	c.entry.Wait(false)
+	switch err := c.awaitUntil(time.Now().Add(c.cfg.CommandTimeout)); {
+	case errors.Is(err, errEnding):
+		return nil, c.bye(c.goodbye())
 	case err != nil: // closed, after QUIT
 		return nil, net.ErrClosed
 	}
@@ -139,6 +140,7 @@ func (c *conn) readCommand() ([]byte, error) {
 	case err != nil:
 		return nil, c.cannotRead(err, replyIdle)
 	}
+	c.entry.Command()
 	return line, nil
 }
 
@@ -146,8 +148,8 @@ func (c *conn) readCommand() ([]byte, error) {
 // client hears that was waited for.
 func (c *conn) cannotRead(err error, late reply) error {
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.isDraining():
-		return c.bye(replyClosing)
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.goodbye() != reply{}:
+		return c.bye(c.goodbye())
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return c.bye(late)
 	}
@@ -238,13 +240,13 @@ func (c *conn) edit(line []byte) []byte {
 		c.greeted = false
 		return nil
 	case bytes.HasPrefix(line, []byte("250-Hello ")): // RFC 5321 §4.1.1.1: "250-" Domain
-		return []byte("250-" + c.port.server.cfg.Hostname + "\r\n")
+		return []byte("250-" + c.cfg.Hostname + "\r\n")
 	case bytes.HasPrefix(line, []byte("250 2.0.0 Hello ")): // to HELO
-		return []byte("250 " + c.port.server.cfg.Hostname + "\r\n")
+		return []byte("250 " + c.cfg.Hostname + "\r\n")
 	case string(line) == "250-CHUNKING\r\n" && !c.secure && c.port.mode != Plaintext:
 		return []byte("250-CHUNKING\r\n250-STARTTLS\r\n")
 	case string(line) == "250 SIZE\r\n":
-		return sizeLine(c.port.server.cfg.MaxSize)
+		return sizeLine(c.cfg.MaxSize)
 	}
 	if right, wrong := renumbered[string(line)]; wrong {
 		return right.line()
@@ -289,7 +291,9 @@ func (c *conn) flushLocked() error {
 		return c.outErr
 	}
 	c.transport.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, c.outErr = c.transport.Write(c.out) // half a reply must not be followed by another
+	n, err := c.transport.Write(c.out)
+	c.entry.Sent(n)
+	c.outErr = err // half a reply must not be followed by another
 	c.out = c.out[:0]
 	return c.outErr
 }
@@ -306,13 +310,16 @@ func (s source) Read(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: %v", net.ErrClosed, err)
 	}
 	if c.message == nil {
-		return c.transport.Read(p)
+		n, err := c.transport.Read(p)
+		c.entry.Received(n)
+		return n, err
 	}
 	begin := time.Now()
 	if err := c.transport.SetReadDeadline(c.message.deadline(begin)); err != nil {
 		return 0, err
 	}
 	n, err := c.transport.Read(p)
+	c.entry.Received(n)
 	c.message.add(n, time.Since(begin))
 	return n, err
 }
@@ -347,7 +354,7 @@ func (c *conn) encrypted(t net.Conn) {
 // begin switches from commands to the octets of a message.
 func (c *conn) begin() {
 	c.setBusy(true)
-	cfg := c.port.server.cfg
+	cfg := c.cfg
 	c.message = &progress{silence: cfg.DataTimeout, rate: cfg.MinRate}
 }
 
@@ -380,8 +387,8 @@ func (c *conn) setBusy(busy bool) {
 	c.busy = busy
 }
 
-// errDraining says that no further command is heard.
-var errDraining = errors.New("service closing")
+// errEnding says that no further command is heard.
+var errEnding = errors.New("session ends")
 
 // awaitUntil sets the deadline for the next command, unless the connection is
 // to be closed.
@@ -391,23 +398,31 @@ func (c *conn) awaitUntil(t time.Time) error {
 	switch {
 	case c.closed:
 		return net.ErrClosed
-	case c.draining:
-		return errDraining
+	case c.ending != 0:
+		return errEnding
 	}
 	return c.transport.SetReadDeadline(t)
 }
 
-func (c *conn) isDraining() bool {
+// goodbye is the last word of a session that was told to end; none before.
+func (c *conn) goodbye() reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.draining
+	switch c.ending {
+	case 0:
+		return reply{}
+	case sessions.Kicked:
+		return replyKicked
+	}
+	return replyClosing
 }
 
-// drain wakes a client that waits for nothing but its own next command.
-func (c *conn) drain() {
+// End implements sessions.Conn: it wakes a client that waits for nothing but
+// its own next command.
+func (c *conn) End(why sessions.Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.draining = true
+	c.ending = why
 	if !c.busy {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
@@ -430,14 +445,14 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := transport.Close()
-	c.port.remove(c)
-	c.port.server.dismiss(c.address)
+	c.entry.Leave()
 	c.port.connections.Done()
 	return err
 }
 
-// cut ends the connection without a last word, whatever it is at.
-func (c *conn) cut() {
+// Cut implements sessions.Conn: no last word is said.
+func (c *conn) Cut() {
+	c.log.Warn("connection cut")
 	c.raw.Close() // unblocks a write that nobody reads
 	c.Close()
 }

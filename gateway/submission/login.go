@@ -79,18 +79,21 @@ func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err er
 func (s *session) login(authzid, user, password string) error {
 	client := auth.Client{
 		Remote: s.conn.address, TLS: s.conn.secure,
-		Protocol: auth.Submission, Session: s.conn.session,
+		Protocol: auth.Submission, Session: s.conn.entry.ID(),
 	}
+	s.conn.entry.Authenticating()
 	who, err := s.server.auth.Plain(s.conn.port.work, client, authzid, user, password)
 	if err != nil {
+		s.conn.entry.NotAuthenticated()
 		s.failed++
-		if s.failed >= s.server.cfg.LoginAttempts {
+		if s.failed >= s.conn.cfg.LoginAttempts {
 			s.conn.hangup = true
 			s.log.Warn("connection ended after failed logins", "attempts", s.failed)
 			return replyAttempts.error()
 		}
 		return refuseLogin(s.log, err)
 	}
+	s.conn.entry.Login(0, who) // SMTP has no limit of connections per account
 	s.who = &who
 	s.log = s.log.With("account", who.Account.ID)
 	s.log.Info("logged in", "credential", who.Credential, "class", who.Class, "tls", s.conn.secure)

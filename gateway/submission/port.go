@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	sessions "gosbridge/gateway/session"
 )
 
 // port is one listener being served. It makes connections ready (limits, TLS)
@@ -17,6 +19,7 @@ import (
 // deadline.
 type port struct {
 	server *Server
+	ln     net.Listener
 	mode   Mode
 	tls    *tls.Config     // nil in mode Plaintext
 	work   context.Context // of transactions; ends when they must
@@ -24,16 +27,11 @@ type port struct {
 	ready  *handover
 
 	connections sync.WaitGroup // until each transport is closed
-
-	mu       sync.Mutex
-	open     map[*conn]struct{}
-	draining bool
 }
 
-func newPort(s *Server, mode Mode, config *tls.Config, work context.Context) *port {
+func newPort(s *Server, ln net.Listener, mode Mode, config *tls.Config, work context.Context) *port {
 	p := &port{
-		server: s, mode: mode, tls: config, work: work,
-		ready: newHandover(), open: make(map[*conn]struct{}),
+		server: s, ln: ln, mode: mode, tls: config, work: work, ready: newHandover(),
 	}
 	p.smtp = newLibraryServer(p)
 	return p
@@ -67,9 +65,11 @@ func (p *port) accept(ctx context.Context, ln net.Listener) error {
 
 // enter counts the connection and gets it ready in the background.
 func (p *port) enter(transport net.Conn) {
-	address := remoteAddr(transport.RemoteAddr())
-	if !p.server.admit(address) {
-		p.server.log.Warn("connection refused: too many", "remote", address)
+	cfg := p.server.cfg.Load()
+	limits := sessions.Limits{Connections: cfg.MaxConnections, PerAddress: cfg.MaxConnectionsPerAddr}
+	entry, ok := p.server.conns.Enter(limits, p.ln, transport.RemoteAddr())
+	if !ok {
+		p.server.log.Warn("connection refused: too many", "remote", sessions.Address(transport.RemoteAddr()))
 		if p.mode != ImplicitTLS { // where it is, nothing can be said yet
 			transport.SetWriteDeadline(time.Now().Add(time.Second))
 			transport.Write(replyTooMany.line())
@@ -78,8 +78,8 @@ func (p *port) enter(transport net.Conn) {
 		return
 	}
 	p.connections.Add(1)
-	c := newConn(p, transport, address)
-	if !p.add(c) {
+	c := newConn(p, cfg, transport, entry)
+	if !entry.Bind(c) {
 		c.Close()
 		return
 	}
@@ -92,7 +92,7 @@ func (p *port) enter(transport net.Conn) {
 
 // encrypt runs the TLS handshake and hands the connection on.
 func (p *port) encrypt(c *conn) {
-	ctx, cancel := context.WithTimeout(p.work, p.server.cfg.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(p.work, c.cfg.HandshakeTimeout)
 	defer cancel()
 	t := tls.Server(c.raw, p.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -101,6 +101,7 @@ func (p *port) encrypt(c *conn) {
 		return
 	}
 	c.encrypted(t)
+	c.entry.Secured(t.ConnectionState().Version)
 	p.ready.give(c)
 }
 
@@ -108,16 +109,14 @@ func (p *port) encrypt(c *conn) {
 // connection without greeting, so that nothing said before is remembered
 // (RFC 3207 §4.2).
 func (p *port) upgrade(old *conn) {
-	c := newConn(p, old.raw, old.address)
-	c.log, c.session = old.log, old.session
+	c := newConn(p, old.cfg, old.raw, old.entry)
 	c.greeted = true
-	p.remove(old)
-	if !p.add(c) {
+	if !c.entry.Bind(c) {
 		c.Close()
 		return
 	}
 	go func() {
-		c.raw.SetDeadline(time.Now().Add(p.server.cfg.HandshakeTimeout))
+		c.raw.SetDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
 		if _, err := c.raw.Write(replyStartTLS.line()); err != nil {
 			c.Close()
 			return
@@ -125,45 +124,6 @@ func (p *port) upgrade(old *conn) {
 		c.raw.SetDeadline(time.Time{})
 		p.encrypt(c)
 	}()
-}
-
-// add registers a connection; false when the port is being closed.
-func (p *port) add(c *conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open[c] = struct{}{}
-	return !p.draining
-}
-
-func (p *port) remove(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.open, c)
-}
-
-// drain tells idle clients that the service closes, and the others after what
-// they are at.
-func (p *port) drain() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.draining = true
-	for c := range p.open {
-		c.drain()
-	}
-}
-
-// closeAll ends what is left.
-func (p *port) closeAll() {
-	p.mu.Lock()
-	left := make([]*conn, 0, len(p.open))
-	for c := range p.open {
-		left = append(left, c)
-	}
-	p.mu.Unlock()
-	for _, c := range left {
-		c.log.Warn("connection cut at shutdown")
-		c.cut()
-	}
 }
 
 // handover is the listener that go-smtp accepts ready connections from.

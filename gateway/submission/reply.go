@@ -29,6 +29,7 @@ type reply struct {
 var (
 	replyTooMany        = reply{421, [3]int{4, 7, 0}, "too many connections, try again later"}
 	replyClosing        = reply{421, [3]int{4, 3, 2}, "service closing, try again later"}
+	replyKicked         = reply{421, [3]int{4, 3, 2}, "session ended by the operator"}
 	replyIdle           = reply{421, [3]int{4, 4, 2}, "no command for too long"}
 	replySlow           = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
 	replyLongLine       = reply{500, [3]int{5, 5, 6}, "command line too long"}

@@ -232,8 +232,8 @@ func newRigOn(t testing.TB, ln net.Listener, mode Mode, change ...func(*Config))
 		if s := r.log.String(); strings.Contains(s, password) || strings.Contains(s, "panic") {
 			t.Errorf("log with a password or a panic:\n%s", s)
 		}
-		if r.server.total != 0 || len(r.server.byAddress) != 0 {
-			t.Errorf("%d connections are still counted", r.server.total)
+		if left := r.server.Sessions().List(); len(left) != 0 {
+			t.Errorf("%d connections are still counted", len(left))
 		}
 	})
 	return r

@@ -16,14 +16,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/intake"
+	sessions "gosbridge/gateway/session"
 )
 
 // Intake is what decides about letters. Its methods are called by one
@@ -103,14 +103,12 @@ func (m Mode) needsLoopback() bool { return m == OptionalTLS || m == Plaintext }
 
 // Server accepts mail from the programs of account holders.
 type Server struct {
-	cfg    Config
+	cfg    atomic.Pointer[Config]
 	auth   Authenticator
 	intake Intake
 	log    *slog.Logger
 
-	mu        sync.Mutex
-	total     int
-	byAddress map[netip.Addr]int
+	conns *sessions.Table
 }
 
 // New makes a server.
@@ -124,11 +122,23 @@ func New(cfg Config, a Authenticator, in Intake, log *slog.Logger) (*Server, err
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{
-		cfg: cfg.withDefaults(), auth: a, intake: in, log: log,
-		byAddress: make(map[netip.Addr]int),
-	}, nil
+	s := &Server{auth: a, intake: in, log: log, conns: sessions.NewTable(auth.Submission)}
+	cfg = cfg.withDefaults()
+	s.cfg.Store(&cfg)
+	return s, nil
 }
+
+// Reconfigure puts other limits in force, for the connections that come from
+// now on: one that is open keeps those that it was told of. ShutdownTimeout is
+// that of the moment when Serve ends. The host name stays.
+func (s *Server) Reconfigure(cfg Config) {
+	cfg = cfg.withDefaults()
+	cfg.Hostname = s.cfg.Load().Hostname
+	s.cfg.Store(&cfg)
+}
+
+// Sessions are those that are open, of all listeners.
+func (s *Server) Sessions() *sessions.Table { return s.conns }
 
 // Serve answers the clients of a listener, which it closes. It returns after
 // ctx ended and every connection is gone: idle clients are told 421, messages
@@ -142,10 +152,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *
 	// Transactions outlive ctx by ShutdownTimeout.
 	work, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
-	p := newPort(s, mode, config, work)
+	p := newPort(s, ln, mode, config, work)
 	stop := context.AfterFunc(ctx, func() {
 		ln.Close()
-		p.drain()
+		s.conns.Stop(ln)
 	})
 	defer stop()
 
@@ -153,14 +163,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, mode Mode, config *
 	go func() { served <- p.smtp.Serve(p.ready) }()
 	err := p.accept(ctx, ln)
 	ln.Close()
-	p.drain()
+	s.conns.Stop(ln)
 
-	hard := time.AfterFunc(s.cfg.ShutdownTimeout, func() {
+	hard := time.AfterFunc(s.cfg.Load().ShutdownTimeout, func() {
 		abort()
-		p.closeAll()
+		s.conns.Cut(ln)
 	})
 	defer hard.Stop()
 	p.connections.Wait()
+	s.conns.Forget(ln)
 	p.ready.Close()
 	<-served // ends with the listener, and its error says no more than that
 	return err
@@ -172,42 +183,10 @@ func checkMode(addr net.Addr, mode Mode, config *tls.Config) error {
 		return fmt.Errorf("submission on %s: unknown mode %d", addr, mode)
 	case mode != Plaintext && config == nil:
 		return fmt.Errorf("submission on %s: no certificate", addr)
-	case mode.needsLoopback() && !remoteAddr(addr).IsLoopback():
+	case mode.needsLoopback() && !sessions.Address(addr).IsLoopback():
 		return fmt.Errorf("submission on %s: logins without TLS are for loopback addresses only", addr)
 	}
 	return nil
-}
-
-// remoteAddr is the IP address of one end; the zero Addr when it has none.
-func remoteAddr(a net.Addr) netip.Addr {
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap().WithZone("")
-}
-
-// admit counts a connection in, or says that there are too many.
-func (s *Server) admit(a netip.Addr) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cfg.MaxConnections > 0 && s.total >= s.cfg.MaxConnections ||
-		s.cfg.MaxConnectionsPerAddr > 0 && s.byAddress[a] >= s.cfg.MaxConnectionsPerAddr {
-		return false
-	}
-	s.total++
-	s.byAddress[a]++
-	return true
-}
-
-// dismiss counts a connection out.
-func (s *Server) dismiss(a netip.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.total--
-	if s.byAddress[a]--; s.byAddress[a] == 0 {
-		delete(s.byAddress, a)
-	}
 }
 
 // library passes what go-smtp reports on to the log. It names no content.
@@ -226,7 +205,7 @@ func (l library) Println(v ...any) {
 // ask the session for mechanisms, which offers none without TLS.
 func newLibraryServer(p *port) *smtp.Server {
 	l := smtp.NewServer(smtp.BackendFunc(p.newSession))
-	l.Domain = p.server.cfg.Hostname
+	l.Domain = p.server.cfg.Load().Hostname
 	l.AllowInsecureAuth = true
 	l.EnableDSN = true
 	l.EnableSMTPUTF8 = true

@@ -247,14 +247,51 @@ func TestConnectionLimits(t *testing.T) {
 	}
 }
 
-func TestShutdown(t *testing.T) {
-	r := newRig(t, ImplicitTLS)
-	inside, release := make(chan struct{}), make(chan struct{})
+// Other limits are for connections that come after: one that is open keeps the
+// size that it was told of, over STARTTLS too, and its place.
+func TestReconfigure(t *testing.T) {
+	r := newRig(t, StartTLS)
+	old := newClient(t, r.dial())
+	old.say("", "220 ")
+	cfg := testConfig()
+	cfg.Hostname, cfg.MaxSize, cfg.MaxConnections = "other.example", 100, 2
+	r.server.Reconfigure(cfg)
+	// It goes over to TLS, is told the size, and sends 202 octets.
+	use := func(c *client, size, answer string) {
+		t.Helper()
+		c.say("EHLO x\r\n", "250-gate.example") // the name stays
+		c.say("STARTTLS\r\n", "220 ")
+		c = newClient(t, tls.Client(c.conn, clientTLS()))
+		if got := c.say("EHLO x\r\n", "250-gate.example"); !strings.HasSuffix(got, "250 SIZE "+size+"\r\n") {
+			t.Errorf("it is told %q", got)
+		}
+		c.say("AUTH PLAIN "+plainResponse+"\r\n", "235 ")
+		c.begin()
+		c.say(strings.Repeat("x", 200)+"\r\n.\r\n", answer)
+	}
+	use(old, "1048576", "250 ")
+	fresh := newClient(t, r.dial())
+	fresh.say("", "220 ")
+	use(fresh, "100", "552 5.3.4 size-exceeded: ")
+	third := newClient(t, r.dial())
+	third.say("", "421 4.7.0 too many connections")
+}
+
+// holding lets the next letter get as far as inside, and no further before
+// release.
+func (r *rig) holding() (inside, release chan struct{}) {
+	inside, release = make(chan struct{}), make(chan struct{})
 	r.office.hold = func(context.Context) error {
 		close(inside)
 		<-release
 		return nil
 	}
+	return inside, release
+}
+
+func TestShutdown(t *testing.T) {
+	r := newRig(t, ImplicitTLS)
+	inside, release := r.holding()
 	idle, begun, sending := newClient(t, r.dialTLS()), newClient(t, r.dialTLS()), newClient(t, r.dialTLS())
 	silent := r.dial() // never speaks TLS
 	idle.say("", "220 ")

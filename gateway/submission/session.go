@@ -67,7 +67,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	case len(o.EnvelopeID) > 100: // RFC 3461 §4.4
 		return replyEnvID.error()
 	}
-	if limit := s.server.cfg.MaxSize; limit > 0 && o.Size > limit {
+	if limit := s.conn.cfg.MaxSize; limit > 0 && o.Size > limit {
 		return refuse(s.log, policy.New(policy.SizeExceeded, policy.Octets(o.Size), policy.Octets(limit)))
 	}
 	if err := s.server.intake.Sender(s.conn.port.work, *s.who, from, o.Size); err != nil {
@@ -89,7 +89,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	case !s.utf8 && !isASCII(s.conn.command): // RFC 6531 §3.5
 		return replyASCIIRecipient.error()
 	}
-	if limit := s.server.cfg.MaxRecipients; limit > 0 && len(s.envelope.Recipients) >= limit {
+	if limit := s.conn.cfg.MaxRecipients; limit > 0 && len(s.envelope.Recipients) >= limit {
 		return refuse(s.log, policy.New(policy.RecipientsCeiling, limit))
 	}
 	given := intake.Recipient{Address: to}
@@ -128,7 +128,7 @@ type content interface {
 // dataReader and chunkReader.
 func (s *session) Data(io.Reader) error {
 	s.conn.begin()
-	octets := s.conn.content(s.server.cfg.MaxSize)
+	octets := s.conn.content(s.conn.cfg.MaxSize)
 	result, err := s.server.intake.Accept(s.conn.port.work, s.envelope, octets)
 	read := octets.failure()
 	synced := octets.drain()
@@ -144,7 +144,7 @@ func (s *session) Data(io.Reader) error {
 		s.log.Info("message too slow", "err", drained)
 		return replySlow.error()
 	case errors.Is(read, errTooLarge) || errors.Is(drained, errTooLarge):
-		limit := policy.Octets(s.server.cfg.MaxSize)
+		limit := policy.Octets(s.conn.cfg.MaxSize)
 		return refuse(s.log, policy.New(policy.SizeExceeded, "more", limit))
 	case errors.As(drained, &stop):
 		s.log.Info("message not completed", "err", stop)

@@ -31,7 +31,8 @@ type draft struct {
 // send and that does not come about by itself, as an answer does; of appeals,
 // one of each kind.
 func (p *Provider) drafts(a mailstore.Account, set auth.Settings) (list []draft) {
-	types := p.o.Rules.Types()
+	book := p.o.Book()
+	types := book.Rules.Types()
 	rank := func(t string) int {
 		if i := slices.Index(order, t); i >= 0 {
 			return i
@@ -39,9 +40,9 @@ func (p *Provider) drafts(a mailstore.Account, set auth.Settings) (list []draft)
 		return len(order)
 	}
 	slices.SortStableFunc(types, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
-	entry, known := p.o.Registry().ByID(set.Registry)
+	entry, known := book.Registry.ByID(set.Registry)
 	for _, t := range types {
-		profile, _ := p.o.Rules.Profile(t)
+		profile, _ := book.Rules.Profile(t)
 		if profile.Scope == policy.ScopeCorrespondent ||
 			len(profile.Senders) > 0 && !(known && slices.Contains(profile.Senders, entry.Kind)) {
 			continue
@@ -56,7 +57,7 @@ func (p *Provider) drafts(a mailstore.Account, set auth.Settings) (list []draft)
 			d.from = message.Address{Name: a.Name}
 			d.from.Mailbox, d.from.Host, _ = strings.Cut(a.Addresses[0], "@")
 			// What the account sends anyway needs no suffix.
-			if word, ok := p.o.Suffixes.Word(d.choice); ok && !d.usual {
+			if word, ok := book.Suffixes.Word(d.choice); ok && !d.usual {
 				d.from.Mailbox, d.suffixed = d.from.Mailbox+"+"+word, true
 			}
 			list = append(list, d)

@@ -25,13 +25,18 @@ import (
 
 // Options are what a Provider works with.
 type Options struct {
-	Store    mailstore.Store
+	Store   mailstore.Store
+	Book    func() Book // what is in force
+	Default string      // letter type where nothing names one
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Book is what templates are made by.
+type Book struct {
 	Rules    *policy.Rules
 	Suffixes *policy.Suffixes // of addresses; nil for none
-	Registry func() *registry.Registry
-	Default  string // letter type where nothing names one
-	Now      func() time.Time
-	Logger   *slog.Logger
+	Registry *registry.Registry
 }
 
 // Provider gives accounts their templates. Safe for concurrent use.

@@ -78,7 +78,7 @@ func newRig(t *testing.T, change func(map[string]*policy.Profile)) *rig {
 		t.Fatal(err)
 	}
 	return &rig{t: t, store: store, Provider: New(Options{
-		Store: store, Rules: rules, Suffixes: suffixes, Registry: func() *registry.Registry { return reg }, Default: "simple",
+		Store: store, Book: func() Book { return Book{Rules: rules, Suffixes: suffixes, Registry: reg} }, Default: "simple",
 		Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
 	})}
 }

@@ -12,6 +12,22 @@ import (
 	"gosbridge/policy"
 )
 
+// installed is the configuration of a fresh installation.
+func installed(t *testing.T, change func(*installation.Plan)) config.Config {
+	t.Helper()
+	plan := gatewaytest.Plan(t)
+	change(&plan)
+	made, err := installation.Create(t.Context(), filepath.Join(t.TempDir(), "gw"), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(made.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
 // A letter type that promises what the gateway cannot do is no configuration.
 func TestPromisesThatCannotBeKept(t *testing.T) {
 	for _, c := range []struct {
@@ -22,16 +38,7 @@ func TestPromisesThatCannotBeKept(t *testing.T) {
 		{func(p *policy.Profile) { p.Wrap = true }, "wrap = true"},
 		{func(*policy.Profile) {}, ""},
 	} {
-		plan := gatewaytest.Plan(t)
-		c.change(&plan.Profiles[0])
-		made, err := installation.Create(t.Context(), filepath.Join(t.TempDir(), "gw"), plan)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := config.Load(made.ConfigFile())
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := installed(t, func(p *installation.Plan) { c.change(&p.Profiles[0]) })
 		switch err := gateway.Check(cfg); {
 		case c.want == "" && err != nil:
 			t.Errorf("shipped types: %v", err)

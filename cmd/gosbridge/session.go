@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gosbridge/gateway/admin"
+	"gosbridge/gateway/session"
+)
+
+func newSession(config *string) *cobra.Command {
+	cmd := &cobra.Command{Use: "session", Short: "Who is connected"}
+	cmd.AddCommand(newSessionList(config), newSessionKick(config))
+	return cmd
+}
+
+func newSessionList(config *string) *cobra.Command {
+	var in admin.SessionList
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "Show the open sessions of SMTP and IMAP, the oldest first", Args: exactly(),
+		Long: "Show the open sessions of SMTP and IMAP, the oldest first. The mailbox that a client\n" +
+			"has selected is not shown: its name is the account's secret.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return operate(cmd, *config, func(c caller) error {
+				var list []session.Info
+				if err := c.Call(cmd.Context(), admin.OpSessionList, in, &list); err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(cmd.OutOrStdout(), list)
+				}
+				rows := [][]string{{
+					"ID", "PROTOCOL", "LISTENER", "REMOTE", "TLS", "ACCOUNT", "CREDENTIAL", "SINCE", "LAST COMMAND", "STATE", "RECEIVED", "SENT",
+				}}
+				for _, s := range list {
+					rows = append(rows, sessionRow(s))
+				}
+				return table(cmd.OutOrStdout(), rows)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&in.Account, "account", "", "only those of the account with this address")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	return cmd
+}
+
+// sessionRow is one line of the list.
+func sessionRow(s session.Info) []string {
+	credential, state := s.Credential, string(s.State)
+	if s.Class != "" {
+		credential += " (" + string(s.Class) + ")"
+	}
+	if s.Ending {
+		state += ", ending"
+	}
+	return []string{
+		s.ID, string(s.Protocol), s.Listener, s.Remote, orDash(s.TLS), orDash(s.Account), orDash(credential),
+		clock(s.Since), clock(s.Command), state, fmt.Sprint(s.Received), fmt.Sprint(s.Sent),
+	}
+}
+
+func newSessionKick(config *string) *cobra.Command {
+	var in admin.SessionKick
+	cmd := &cobra.Command{
+		Use: "kick [ID...]", Short: "End sessions", Args: cobra.ArbitraryArgs,
+		Long: "End sessions: those with the ids, or of an account, or of a credential; what is given\n" +
+			"together must fit together. A client that waits is told at once, any other after its\n" +
+			"command or letter, and is cut off when that takes more than 5 s. It can log in again\n" +
+			"as long as its password opens the account.",
+		Example: "  gosbridge session kick --account ivanov@romashka.example --credential laptop",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.IDs = args
+			return operate(cmd, *config, func(c caller) error {
+				var out admin.SessionKicked
+				if err := c.Call(cmd.Context(), admin.OpSessionKick, in, &out); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "sessions ended: %d\n", out.Sessions)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&in.Account, "account", "", "those of the account with this address")
+	cmd.Flags().StringVar(&in.Credential, "credential", "", "those that logged in with a credential of this name")
+	return cmd
+}
