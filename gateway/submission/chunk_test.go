@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"regexp"
 	"strconv"
@@ -159,7 +160,7 @@ func simply(size int, last bool, input string, limit int) (s story) {
 func bareConn(transport net.Conn) *conn {
 	entry, _ := sessions.NewTable(auth.Submission).Enter(sessions.Limits{}, newPipeListener(), &net.TCPAddr{})
 	cfg := testConfig().withDefaults()
-	return &conn{cfg: &cfg, entry: entry, transport: transport}
+	return &conn{cfg: &cfg, entry: entry, transport: transport, log: slog.New(slog.DiscardHandler)}
 }
 
 // chunked is the same through chunkReader.
