@@ -205,7 +205,7 @@ poll localhost service %d protocol imap
         wait_for("IDLE", lambda: re.search(r"IMAP> A\d+ IDLE", waiting.output()))
         new = letters.plain("только что", "")
         fill(self.gateway, U3, "INBOX", [(new, "")])
-        wait_for("the second", lambda: len(self.took()) == 2, patience=5)
+        wait_for("the second", lambda: len(self.took()) == 2, patience=10)
         self.assertIn(unix(new), self.took())
 
     def test_letters(self):
@@ -216,6 +216,7 @@ poll localhost service %d protocol imap
                 self.gateway.credential(BODY, kind)
             octets = letters.registered(subject="fetchmail " + kind)
             number = send(self.gateway, octets, BODY).number
+            self.settle(number)
             with Mailbox(self.gateway, BODY) as m:
                 uid = only(m, "INBOX", number)
                 whole = unix(m.fetch(uid))

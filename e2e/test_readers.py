@@ -194,6 +194,7 @@ class Curl(Readers):
         """what opens a letter, and what does not"""
         self.gateway.credential(BODY, "archive")
         number = send(self.gateway, letters.compose(), BODY).number
+        self.settle(number)
         with Mailbox(self.gateway, BODY) as m:
             uid = only(m, "INBOX", number)
             octets = m.fetch(uid)

@@ -46,12 +46,13 @@ class Senders(Programs):
         parts = {p.get_filename(): p for p in outer.walk() if not p.is_multipart()}
         self.assertEqual(parts[NAME].get_payload(decode=True), PDF)
         self.assertEqual(parts[None].get_content().replace("\r\n", "\n").rstrip("\n"), text.rstrip("\n"))
+        # The sender's account has the receipt and the states by one Update: whoever has seen the one has the other.
+        found = receipts(self.gateway, number, SENDER, {"SubmissionAcceptance": 1, "ContentConsignment": 1})
+        self.assertEqual([f["name"] for f in found["SubmissionAcceptance"][0].evidence["files"]], [NAME])
         shown = self.shown(number)
         self.assertEqual((shown["type"], shown["state"], shown["signature"]), ("registered", "delivered", "valid (gateway)"))
         self.assertEqual([r["address"] for r in shown["recipients"]], [BODY])
         self.assertEqual([s["state"] for s in shown["recipients"][0]["steps"]], ["accepted", "processing", "sent", "delivered"])
-        found = receipts(self.gateway, number, SENDER, {"SubmissionAcceptance": 1, "ContentConsignment": 1})
-        self.assertEqual([f["name"] for f in found["SubmissionAcceptance"][0].evidence["files"]], [NAME])
         with Mailbox(self.gateway, SENDER) as m:
             uid = only(m, "Sent", number)
             self.assertEqual(m.flags(uid) & {b"\\Seen", b"\\Recent"}, {b"\\Seen"})
