@@ -27,6 +27,8 @@ type Settings struct {
 	// What appeals need of their sender beside what the registry has.
 	Phone string `json:"phone,omitempty"` // international, + and digits
 	SNILS string `json:"snils,omitempty"` // 11 digits
+	// Password is the hash of the account's own password; see Passwords.
+	Password string `json:"password,omitempty"`
 }
 
 // DefaultSettings are those of a new account.
