@@ -127,6 +127,9 @@ func (in *Intake) Recipient(ctx context.Context, _ auth.Identity, r Recipient) (
 	if err != nil {
 		return r, fmt.Errorf("account of recipient: %w", err)
 	}
+	if account.Disabled {
+		return r, policy.NewRefusal(policy.New(policy.RecipientBlocked, name.address))
+	}
 	r.Account = account.ID
 	return r, nil
 }
