@@ -57,6 +57,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	throttle *throttle
 	cache    *cache
+	leashes  *leashes
 	deriving chan struct{} // semaphore
 	dummy    verifier      // stands in for accounts that do not exist
 }
@@ -78,7 +79,7 @@ func New(o Options) (*Authenticator, error) {
 	}
 	return &Authenticator{
 		dir: o.Directory, now: o.Now, log: o.Logger,
-		throttle: newThrottle(o.Limits.orDefault()), cache: newCache(),
+		throttle: newThrottle(o.Limits.orDefault()), cache: newCache(), leashes: newLeashes(),
 		deriving: make(chan struct{}, runtime.GOMAXPROCS(0)), dummy: dummy,
 	}, nil
 }
@@ -86,8 +87,24 @@ func New(o Options) (*Authenticator, error) {
 // Plain checks a user, who is any address of an account, and a password
 // against every live credential of the account. authzid is empty or again an
 // address of that account. Errors: ErrCredentials, ErrBlocked, ErrInsecure,
-// ErrTooMany; any other means that the check could not be made.
+// ErrTooMany; any other means that the check could not be made. The identity
+// lives until the account is blocked or the credential revoked; see OnEnd.
 func (a *Authenticator) Plain(ctx context.Context, c Client, authzid, user, password string) (Identity, error) {
+	for {
+		epoch := a.leashes.now()
+		id, err := a.plain(ctx, c, authzid, user, password)
+		if err != nil {
+			return Identity{}, err
+		}
+		var ok bool
+		if id.live, ok = a.leashes.take(id.Account.ID, id.Credential, epoch); ok {
+			return id, nil
+		}
+	}
+}
+
+// plain is Plain on the directory as it is.
+func (a *Authenticator) plain(ctx context.Context, c Client, authzid, user, password string) (Identity, error) {
 	if !c.TLS && !c.Remote.Unmap().IsLoopback() {
 		return Identity{}, ErrInsecure
 	}

@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 
@@ -41,6 +42,8 @@ type Identity struct {
 	Assurance  Assurance
 	Remote     netip.Addr
 	Session    string // id in the logs
+
+	live context.Context // ends when the login is taken back; see OnEnd
 }
 
 // Owns reports whether the account may send under the address.

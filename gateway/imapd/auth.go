@@ -3,6 +3,7 @@ package imapd
 import (
 	"encoding/base64"
 	"errors"
+	"time"
 
 	"github.com/emersion/go-sasl"
 
@@ -141,11 +142,19 @@ func (s *session) enter(authzid, user, pass string) (answer, error) {
 	who.Session = s.id
 	who.Remote = s.remote
 	s.who = &who
+	s.leave = who.OnEnd(s.expel)
 	s.log = s.log.With("account", who.Account.ID)
 	s.st.loggedIn()
 	s.r.SetLimits(s.limits())
 	s.log.Info("imap login", "class", string(who.Class), "tls", s.secure)
 	return okCode("CAPABILITY "+s.capabilities(), "logged in"), nil
+}
+
+// expel ends the session of a login that was taken back: before its next
+// command, or, should one take longer, after the time to drain.
+func (s *session) expel(cause error) {
+	s.st.end(cause)
+	time.AfterFunc(s.srv.cfg.DrainTimeout, s.st.abort) // one that is closed stays so
 }
 
 // loginFailed says why, as far as a stranger may know.

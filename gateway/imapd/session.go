@@ -36,6 +36,7 @@ type session struct {
 	pushing   bool // the pusher owns the writer
 	failures  int
 	who       *auth.Identity // nil before the login
+	leave     func() bool    // the session no longer ends with its login
 	view      *view          // nil when no mailbox is selected
 	condstore bool           // RFC 7162 §3.1: the client knows MODSEQ
 }
@@ -144,6 +145,10 @@ func (s *session) wait(d time.Duration) error {
 func (s *session) farewell(err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, auth.ErrBlocked):
+		s.w.Raw("* BYE [CONTACTADMIN] account is blocked").CRLF()
+	case errors.Is(err, auth.ErrRevoked):
+		s.w.Raw("* BYE the password was revoked").CRLF()
 	case errors.Is(err, errClosing):
 		s.w.Raw("* BYE server stops, come back soon").CRLF()
 	case errors.Is(err, wire.ErrOverlong):
@@ -165,6 +170,7 @@ func (s *session) farewell(err error) error {
 func (s *session) end() {
 	s.unselect()
 	if s.who != nil {
+		s.leave()
 		s.srv.conns.logout(s.who.Account.ID)
 	}
 	s.st.close()

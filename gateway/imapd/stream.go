@@ -23,7 +23,7 @@ type stream struct {
 	mu      sync.Mutex
 	conn    net.Conn // TLS or not; replaced by STARTTLS
 	raw     net.Conn // below TLS
-	closing bool
+	closing error    // why the session ends; nil while it goes on
 	parked  bool
 	// until bounds every read before the login; zero after it.
 	until time.Time
@@ -58,30 +58,33 @@ func (s *stream) Write(p []byte) (int, error) {
 func (s *stream) park(d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return errClosing
+	if s.closing != nil {
+		return s.closing
 	}
 	s.parked = true
 	s.setReadDeadline(d)
 	return nil
 }
 
-// unpark ends the wait; a wait that stop ended is errClosing.
+// unpark ends the wait; a wait that end ended is its reason.
 func (s *stream) unpark(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.parked = false
-	if err != nil && s.closing {
-		return errClosing
+	if err != nil && s.closing != nil {
+		return s.closing
 	}
 	return err
 }
 
 // stop lets the session end before its next command.
-func (s *stream) stop() {
+func (s *stream) stop() { s.end(errClosing) }
+
+// end is stop for another reason.
+func (s *stream) end(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closing = true
+	s.closing = why
 	if s.parked {
 		s.conn.SetReadDeadline(time.Unix(1, 0))
 	}

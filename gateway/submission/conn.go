@@ -73,7 +73,8 @@ type conn struct {
 	mu        sync.Mutex // never held while writing
 	upgrading bool       // STARTTLS was asked for
 	draining  bool
-	busy      bool // a message is being received or decided about
+	parting   reply // what a client hears that is drained
+	busy      bool  // a message is being received or decided about
 	closed    bool
 }
 
@@ -128,7 +129,7 @@ func (c *conn) nextLine() error {
 func (c *conn) readCommand() ([]byte, error) {
 	switch err := c.awaitUntil(time.Now().Add(c.port.server.cfg.CommandTimeout)); {
 	case errors.Is(err, errDraining):
-		return nil, c.bye(replyClosing)
+		return nil, c.bye(c.lastWord())
 	case err != nil: // closed, after QUIT
 		return nil, net.ErrClosed
 	}
@@ -147,7 +148,7 @@ func (c *conn) readCommand() ([]byte, error) {
 func (c *conn) cannotRead(err error, late reply) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.isDraining():
-		return c.bye(replyClosing)
+		return c.bye(c.lastWord())
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return c.bye(late)
 	}
@@ -386,6 +387,13 @@ func (c *conn) awaitUntil(t time.Time) error {
 	return c.transport.SetReadDeadline(t)
 }
 
+// lastWord is what a client hears that is drained.
+func (c *conn) lastWord() reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parting
+}
+
 func (c *conn) isDraining() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -393,10 +401,22 @@ func (c *conn) isDraining() bool {
 }
 
 // drain wakes a client that waits for nothing but its own next command.
-func (c *conn) drain() {
+func (c *conn) drain() { c.part(replyClosing) }
+
+// expel ends the connection of a login that was taken back: before its next
+// command, or, should it go on with a message, after the time that the end of
+// the service gives it.
+func (c *conn) expel(cause error) {
+	c.log.Info("login taken back", "cause", cause)
+	c.part(replyTakenBack(cause))
+	time.AfterFunc(c.port.server.cfg.ShutdownTimeout, c.cut) // one that is closed stays so
+}
+
+// part lets a client go with a last word.
+func (c *conn) part(last reply) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.draining = true
+	c.draining, c.parting = true, last
 	if !c.busy {
 		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}

@@ -92,6 +92,7 @@ func (s *session) login(authzid, user, password string) error {
 		return refuseLogin(s.log, err)
 	}
 	s.who = &who
+	s.leave = who.OnEnd(s.conn.expel)
 	s.log = s.log.With("account", who.Account.ID)
 	s.log.Info("logged in", "credential", who.Credential, "class", who.Class, "tls", s.conn.secure)
 	return nil

@@ -73,6 +73,16 @@ func (r reply) error() *smtp.SMTPError {
 	return &smtp.SMTPError{Code: r.code, EnhancedCode: r.enhanced, Message: r.text}
 }
 
+// replyTakenBack tells why a login ends in the middle of a session (RFC 5321
+// §3.8: 421 may come at any time).
+func replyTakenBack(cause error) reply {
+	r := reply{421, [3]int{4, 7, 0}, "login taken back: the password was revoked"}
+	if errors.Is(cause, auth.ErrBlocked) {
+		r.text = "login taken back: account is blocked"
+	}
+	return r
+}
+
 // sizeLine ends the reply to EHLO (RFC 1870 §3: 0 for no fixed limit).
 func sizeLine(limit int64) []byte {
 	return []byte("250 SIZE " + strconv.FormatInt(max(0, limit), 10) + "\r\n")

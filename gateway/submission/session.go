@@ -27,6 +27,7 @@ type session struct {
 
 	who    *auth.Identity // nil before the login
 	failed int            // logins
+	leave  func() bool    // the session no longer ends with its login
 
 	utf8     bool // the last MAIL said SMTPUTF8
 	begun    bool // MAIL was accepted
@@ -171,7 +172,12 @@ func (s *session) Reset() {
 }
 
 // Logout implements smtp.Session.
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error {
+	if s.leave != nil {
+		s.leave()
+	}
+	return nil
+}
 
 // plainAddress refuses control characters, which could break out of a log or
 // reply line. Whether the address is one is the registry's matter.
