@@ -18,6 +18,7 @@ import (
 	"gosbridge/certs/cms"
 	"gosbridge/certs/servertls"
 	"gosbridge/gateway/admin"
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/delivery"
 	"gosbridge/gateway/imapd"
@@ -59,6 +60,7 @@ type Gateway struct {
 	office  *letter.Office
 	intake  *intake.Intake
 	courier *delivery.Courier
+	login   *auth.Authenticator
 	submit  *submission.Server
 	imap    *imapd.Server
 	admin   *admin.Service
@@ -123,6 +125,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		Store: store, Office: g.office, Now: o.Now, Logger: o.Logger,
 		Registry: g.intake.Registry, Import: g.importRegistry,
 		Check: func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
+		End:   func(account, credential mailstore.ID, cause error) { g.login.End(account, credential, cause) },
 	})
 	if err := g.listen(ctx); err != nil {
 		return nil, err

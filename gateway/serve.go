@@ -33,7 +33,8 @@ func atMost(c policy.Count) int {
 // servers makes the protocol servers.
 func (g *Gateway) servers() error {
 	l := g.cfg.Limits
-	login, err := auth.New(auth.Options{
+	var err error
+	g.login, err = auth.New(auth.Options{
 		Directory: g.store.Directory(), Now: g.now, Logger: g.log,
 		Limits: auth.Limits{
 			Free: l.LoginFree, Delay: l.LoginDelay.Std(),
@@ -48,7 +49,7 @@ func (g *Gateway) servers() error {
 		MaxConnections: int(l.Connections), MaxConnectionsPerAddr: int(l.ConnectionsPerAddress), LoginAttempts: l.LoginAttempts,
 		HandshakeTimeout: l.HandshakeTimeout.Std(), CommandTimeout: l.CommandTimeout.Std(), DataTimeout: l.DataTimeout.Std(),
 		MinRate: int64(l.MinimumRate), ShutdownTimeout: l.ShutdownTimeout.Std(),
-	}, login, g.intake, g.log)
+	}, g.login, g.intake, g.log)
 	if err != nil {
 		return fmt.Errorf("submission: %w", err)
 	}
@@ -60,7 +61,7 @@ func (g *Gateway) servers() error {
 	ic.FailedLogins = l.LoginAttempts
 	ic.HandshakeTimeout, ic.IdleTimeout = l.HandshakeTimeout.Std(), l.IdleTimeout.Std()
 	ic.DrainTimeout = l.ShutdownTimeout.Std()
-	g.imap, err = imapd.New(ic, g.store, login, letter.NewMailroom(g.now), g.log)
+	g.imap, err = imapd.New(ic, g.store, g.login, letter.NewMailroom(g.now), g.log)
 	if err != nil {
 		return fmt.Errorf("imap: %w", err)
 	}

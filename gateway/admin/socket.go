@@ -64,6 +64,7 @@ func (s *Service) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext: withCaller,
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()
@@ -88,7 +89,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		kind := kindOf(err)
+		kind := KindOf(err)
 		if kind == "" {
 			s.o.Logger.Error("admin request failed", "operation", r.URL.Path, "err", err)
 		}

@@ -36,6 +36,7 @@ type submission struct {
 	twice  []policy.Violation // recipients for whom two suffixes choose differently
 	// identity is what the suffix of the sender's address chooses.
 	identity policy.Choice
+	chosen   letter.Chosen  // what chose the type
 	kind     string         // of an appeal
 	header   message.Header // that goes out
 	restored bool           // it is another than was received
