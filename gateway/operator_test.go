@@ -129,7 +129,7 @@ func TestRevokeAndDisable(t *testing.T) {
 	system.say("b NOOP", "b OK")
 	other.say("NOOP", "250 ")
 
-	blocked := admin.AccountDisable{Account: gatewaytest.Body, Disabled: true}
+	blocked := admin.AccountName{Account: gatewaytest.Body}
 	if a := do[admin.Account](t, g.Admin(), admin.OpAccountDisable, blocked); !a.Disabled {
 		t.Errorf("blocked %+v", a)
 	}
@@ -141,8 +141,7 @@ func TestRevokeAndDisable(t *testing.T) {
 		t.Errorf("letter to a blocked account: %d %s", code, reply)
 	}
 
-	blocked.Disabled = false
-	do[admin.Account](t, g.Admin(), admin.OpAccountDisable, blocked)
+	do[admin.Account](t, g.Admin(), admin.OpAccountEnable, blocked)
 	smtpLogin(t, g, "system", "235 ")
 	if !strings.HasPrefix(imapLogin(t, g, "system").say("b SELECT INBOX", "* 1 EXISTS"), "* 1 EXISTS") {
 		t.Error("the mailbox is not what it was")
@@ -360,8 +359,8 @@ func TestOperatorIsJournalled(t *testing.T) {
 			{admin.OpAccountPassword, admin.AccountPassword{Account: address, Password: "Passw0rd!"}},
 			{admin.OpCredentialAdd, admin.CredentialAdd{Account: address, Name: "phone", Class: auth.Person}},
 			{admin.OpCredentialRevoke, admin.CredentialName{Account: address, Credential: "phone"}},
-			{admin.OpAccountDisable, admin.AccountDisable{Account: address, Disabled: true}},
-			{admin.OpAccountDisable, admin.AccountDisable{Account: address}},
+			{admin.OpAccountDisable, admin.AccountName{Account: address}},
+			{admin.OpAccountEnable, admin.AccountName{Account: address}},
 		} {
 			var out any
 			if err := call(step.op, step.in, &out); err != nil {

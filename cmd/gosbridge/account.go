@@ -14,7 +14,7 @@ import (
 func newAccount(config *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "account", Short: "Mailbox owners"}
 	cmd.AddCommand(newAccountAdd(config), newAccountList(config), newAccountPassword(config),
-		newAccountDisable(config, true), newAccountDisable(config, false))
+		newAccountDisable(config), newAccountEnable(config))
 	return cmd
 }
 
@@ -35,8 +35,7 @@ func newAccountAdd(config *string) *cobra.Command {
 			}
 			in.Addresses = append([]string{args[0]}, aliases...)
 			in.Sign = auth.Signing(sign)
-			return call(cmd, *config, admin.OpAccountAdd, in, sentence("account %s made; give it a password with: gosbridge credential add %s --name NAME",
-				func(a admin.Account) []any { return []any{a.Addresses[0], a.Addresses[0]} }))
+			return call(cmd, *config, admin.OpAccountAdd, in, sentence("account %s made; give it a password with: gosbridge credential add %s --name NAME", twice))
 		},
 	})
 	f := cmd.Flags()
@@ -115,23 +114,30 @@ func newAccountPassword(config *string) *cobra.Command {
 	return cmd
 }
 
-func newAccountDisable(config *string, disabled bool) *cobra.Command {
-	cmd := scriptable(&cobra.Command{
+func newAccountDisable(config *string) *cobra.Command {
+	return scriptable(&cobra.Command{
 		Use: "disable ADDRESS", Short: "Block an account",
 		Long: "Block an account: nobody logs in to it any more, and its open sessions end at once.\n" +
 			"Letters to it are refused with 550 5.2.1; those accepted before wait for the account to\n" +
 			"be opened again, and fail when their time is over. What is in its mailboxes stays.",
 		Args: exactly("ADDRESS"), ValidArgsFunction: arguments(config, "account"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, *config, admin.OpAccountDisable, admin.AccountName{Account: args[0]},
+				sentence("%s is blocked; open it again with: gosbridge account enable %s", twice))
+		},
 	})
-	text := "%s is blocked; open it again with: gosbridge account enable %s"
-	if !disabled {
-		cmd.Use, cmd.Short, cmd.Long = "enable ADDRESS", "Open a blocked account again", ""
-		text = "%s is open; block it with: gosbridge account disable %s"
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		in := admin.AccountDisable{Account: args[0], Disabled: disabled}
-		return call(cmd, *config, admin.OpAccountDisable, in, sentence(text,
-			func(a admin.Account) []any { return []any{a.Addresses[0], a.Addresses[0]} }))
-	}
-	return cmd
 }
+
+func newAccountEnable(config *string) *cobra.Command {
+	return scriptable(&cobra.Command{
+		Use: "enable ADDRESS", Short: "Open a blocked account again",
+		Args: exactly("ADDRESS"), ValidArgsFunction: arguments(config, "account"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, *config, admin.OpAccountEnable, admin.AccountName{Account: args[0]},
+				sentence("%s is open; block it with: gosbridge account disable %s", twice))
+		},
+	})
+}
+
+// twice is the main address, for a sentence that has it two times.
+func twice(a admin.Account) []any { return []any{a.Addresses[0], a.Addresses[0]} }

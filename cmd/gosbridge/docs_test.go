@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // leaves calls fn for every command that does something, but for those of cobra.
@@ -35,6 +34,7 @@ func TestCommandsPage(t *testing.T) {
 		title, text, _ := strings.Cut(part, "\n")
 		sections[title] = text
 	}
+	flags := 0
 	leaves(newRoot(), func(c *cobra.Command) {
 		text, ok := sections[c.CommandPath()]
 		if !ok {
@@ -44,12 +44,16 @@ func TestCommandsPage(t *testing.T) {
 		if !strings.Contains(text, "$ "+c.CommandPath()) {
 			t.Errorf("no example of %s", c.CommandPath())
 		}
-		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && !regexp.MustCompile("--"+f.Name+`\b[^-]`).MatchString(text) {
-				t.Errorf("the section on %s does not name --%s", c.CommandPath(), f.Name)
+		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[\w-]+)`).FindAllStringSubmatch(c.LocalNonPersistentFlags().FlagUsages(), -1) {
+			if !regexp.MustCompile(flag[1] + `\b[^-]`).MatchString(text) {
+				t.Errorf("the section on %s does not name %s", c.CommandPath(), flag[1])
 			}
-		})
+			flags++
+		}
 	})
+	if flags < 30 {
+		t.Errorf("only %d flags were found", flags)
+	}
 	for title := range sections {
 		if strings.HasPrefix(title, "gosbridge") {
 			t.Errorf("a section on %q, which is no command", title)

