@@ -1,8 +1,11 @@
 """The operator's commands, while the gateway serves and when it does not."""
 
 import csv
+import hashlib
+import imaplib
 import io
 import json
+import smtplib
 import unittest
 
 import letters
@@ -51,6 +54,94 @@ class Commands(unittest.TestCase):
         self.gateway.command("credential", "add", "nobody@vector.example", "--name", "x", status=NOT_FOUND)
         self.gateway.command("credential", "add", PARTNER, "--name", "x", "--class", "king", status=USAGE)
         self.assertEqual(self.gateway.json("account", "list"), before)
+
+    def test_revoke_and_disable(self):
+        """who is revoked or blocked is out at once, and a blocked account is sent nothing"""
+        clerk = "gone@vector.example"
+        self.gateway.account(clerk, "vector")
+        self.gateway.credential(clerk, "system")
+        rows = self.table()
+        head = rows[0]
+        with_clerk = [list(r) for r in rows]
+        vector = next(r for r in with_clerk if r[0] == "vector")
+        vector[head.index("addresses")] += " " + clerk
+        self.gateway.command("registry", "import", self.write(with_clerk))
+        self.addCleanup(lambda: self.gateway.command("registry", "import", self.write(rows)))
+        number = send(self.gateway, letters.compose(to=clerk, subject="до блокировки"), clerk).number
+        with Mailbox(self.gateway, clerk) as m:
+            only(m, "INBOX", number)
+
+        with Mailbox(self.gateway, clerk) as person, Mailbox(self.gateway, clerk, "system") as system:
+            revoked = self.gateway.json("credential", "revoke", clerk, "e2e person")
+            self.assertTrue(revoked["revoked"])
+            with self.assertRaises(imaplib.IMAP4.error):
+                person.imap.noop()
+            system.imap.noop()
+            self.assertTrue(self.gateway.json("account", "disable", clerk)["disabled"])
+            with self.assertRaises(imaplib.IMAP4.error):
+                system.imap.noop()
+        listed = {c["name"]: c for c in self.gateway.json("credential", "list", clerk)}
+        self.assertTrue(listed["e2e person"]["revoked"])
+        self.assertIn("last_used", listed["e2e system"])
+        with self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
+            with login(self.gateway, clerk, "system"):
+                pass
+        self.assertEqual(refused.exception.smtp_code, 535)
+        self.assertIn(b"5.7.8", refused.exception.smtp_error)
+        with login(self.gateway) as c:
+            reply = talk(c, SENDER, [clerk], b"")
+        self.assertEqual((reply.code, reply.reasons), (550, ["recipient-blocked"]), reply)
+        self.assertIn("5.2.1", reply.text)
+
+        self.gateway.command("account", "enable", clerk)
+        with Mailbox(self.gateway, clerk, "system") as m:
+            only(m, "INBOX", number)  # what is in the mailbox stays
+
+    def test_password(self):
+        """the account's own password is taken from the standard input, and opens nothing"""
+        for password, status in ("weak", USAGE), ("Passw0rd!", 0), ("Passw0rd!", USAGE):
+            done = run(BINARY, "--config", self.gateway.config, "account", "password", PARTNER, "--stdin", stdin=password + "\n")
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertNotIn(password, done.stdout + done.stderr)
+        with self.assertRaises(smtplib.SMTPAuthenticationError):
+            with smtplib.SMTP_SSL("127.0.0.1", self.gateway.ports["smtps"], context=self.gateway.tls()) as c:
+                c.login(PARTNER, "Passw0rd!")
+        self.assertTrue(next(a for a in self.gateway.json("account", "list") if PARTNER in a["addresses"])["password"])
+
+    def test_registry_search(self):
+        """registry search finds by name, number and address"""
+        for text in ("ИНСПЕКЦИЯ", "7705345670", "10277053", "office@inspection", "inspection"):
+            found = self.gateway.json("registry", "search", text)
+            self.assertEqual([e["id"] for e in found["entries"]], ["inspection"], text)
+        self.assertEqual(self.gateway.json("registry", "search", "никого")["entries"], [])
+        self.assertEqual(len(self.gateway.json("registry", "list", "--kind", "body")["entries"]), 1)
+
+    def test_letter_export(self):
+        """a letter is exported octet for octet, in each form"""
+        octets = letters.registered(subject="выгрузка")
+        number = send(self.gateway, octets, BODY).number
+        file = self.gateway.temp / "letter.eml"
+        for _ in range(2):  # the second replaces the first
+            said = self.gateway.json("letter", "export", number, "-o", file)
+        self.assertEqual(file.read_bytes(), octets)
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual((said["size"], said["sha256"]), (len(octets), hashlib.sha256(octets).hexdigest()))
+        self.assertEqual(self.gateway.json("letter", "show", number)["sha256"], said["sha256"])
+        self.gateway.command("letter", "export", number, "--form", "sent", "-o", file)
+        self.assertIn(b"multipart/signed", file.read_bytes())
+        self.gateway.command("letter", "export", number, "--form", "delivered", status=NOT_FOUND)  # held
+        with Mailbox(self.gateway, BODY) as m:
+            uid = only(m, "INBOX", number)
+            self.gateway.command("letter", "export", number, "--form", "delivered", "-o", file)
+            self.assertEqual(file.read_bytes(), m.fetch(uid))
+
+    def test_errors_as_json(self):
+        """errors are JSON where the answer would be, and the status stays"""
+        for kind, status, argv in (("not-found", NOT_FOUND, ("account", "disable", "nobody@vector.example")),
+                                   ("usage", USAGE, ("account", "add")), ("conflict", 1, ("account", "add", PARTNER, "--registry", "vector"))):
+            said = json.loads(self.gateway.command(*argv, "--json", status=status))
+            self.assertEqual((said["kind"], said["status"]), (kind, status), said)
+            self.assertTrue(said["error"])
 
     def test_registry_show(self):
         """registry show, whole, by id and by address"""
@@ -118,6 +209,9 @@ class Commands(unittest.TestCase):
         self.assertEqual({r["address"] for r in shown["recipients"]}, {BODY, PARTNER})
         for r in shown["recipients"]:
             self.assertEqual([s["state"] for s in r["steps"]], ["accepted", "processing", "sent", "delivered"])
+            mine = [s for s in shown["trace"] if s.get("recipient") == r["address"]]
+            self.assertEqual(sorted(s["step"] for s in mine), ["delivered", "processing", "received", "sent"])
+            self.assertTrue(all("journal" in s for s in mine), "a step is in no journal")
         self.assertEqual([e["event"] for e in shown["evidence"]],
                          ["SubmissionAcceptance", "ContentConsignment", "ContentConsignment"])
         listed = {entry["number"]: entry for entry in self.gateway.json("letter", "list", "--account", SENDER)}

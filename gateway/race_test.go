@@ -309,7 +309,7 @@ func TestWithdrawAgainstOpening(t *testing.T) {
 // recallAll asks letters back; those that were opened are too late.
 func (w *world) recallAll(all []sent) {
 	for _, l := range all {
-		_, err := w.office.Recall(w.t.Context(), w.accounts[senderAddress].ID, l.record.ID)
+		_, err := w.office.Recall(w.t.Context(), w.accounts[senderAddress].ID, l.record.ID, nil)
 		if err != nil && !errors.Is(err, letter.ErrTooLate) {
 			w.t.Errorf("recall: %v", err)
 		}

@@ -277,6 +277,10 @@ func (w *world) checkJournal(address string, want map[string]int) error {
 	}
 	delete(got, journal.Rejected)
 	delete(got, journal.RecallAsked)
+	if got[journal.Created]--; got[journal.Created] != 0 {
+		return fmt.Errorf("entries %v: made %d times", got, got[journal.Created]+1)
+	}
+	delete(got, journal.Created)
 	if !maps.Equal(got, want) {
 		return fmt.Errorf("entries %v, want %v", got, want)
 	}

@@ -414,7 +414,7 @@ func (w *world) recall() error {
 	w.t.Helper()
 	rec, _ := w.outgoing()
 	for range 20 {
-		_, err := w.office.Recall(w.t.Context(), w.accounts[senderAddress].ID, rec.ID)
+		_, err := w.office.Recall(w.t.Context(), w.accounts[senderAddress].ID, rec.ID, nil)
 		if err == nil || w.store.Dead() || errors.Is(err, letter.ErrTooLate) {
 			return err
 		}

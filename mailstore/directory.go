@@ -31,7 +31,8 @@ type Credential struct {
 	Class   string // person, system or archive; in the clear
 	Created time.Time
 	Revoked bool
-	Data    []byte // verifier and limits, sealed
+	Used    time.Time // last login that was noted; zero: none
+	Data    []byte    // verifier and limits, sealed
 }
 
 // NewMailbox is a mailbox that a new account starts with.
@@ -42,11 +43,14 @@ type NewMailbox struct {
 
 // Directory keeps accounts, credentials and number blocks. Its changes are
 // durable when it returns. All methods are safe for concurrent use.
+//
+// What is given as also belongs to the change: an Update of the account in the
+// same commit, under the rules of Store.Update.
 type Directory interface {
 	// CreateAccount makes an account with its first mailboxes, all of them
 	// subscribed; INBOX is always made. ErrExists when the ID or an address is
 	// taken.
-	CreateAccount(ctx context.Context, a Account, boxes []NewMailbox) error
+	CreateAccount(ctx context.Context, a Account, boxes []NewMailbox, also ...func(UpdateTx) error) error
 	// PutAddresses replaces the account's addresses. ErrExists.
 	PutAddresses(ctx context.Context, account ID, addresses []string) error
 	// Account and AccountByAddress: ErrNoAccount when absent. Addresses are
@@ -58,7 +62,10 @@ type Directory interface {
 	Accounts(ctx context.Context) iter.Seq2[Account, error]
 
 	// PutCredential adds or replaces by ID.
-	PutCredential(ctx context.Context, c Credential) error
+	PutCredential(ctx context.Context, c Credential, also ...func(UpdateTx) error) error
+	// CredentialUsed notes a login, and changes nothing else. One that is not
+	// there, or was used later, is left alone.
+	CredentialUsed(ctx context.Context, account, credential ID, at time.Time) error
 	// Credentials returns those of an account, the revoked ones included.
 	Credentials(ctx context.Context, account ID) ([]Credential, error)
 

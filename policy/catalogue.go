@@ -166,6 +166,13 @@ var ofRecipients = []Reason{
 		RemedyRu: "Отправьте письмо другим способом.",
 	},
 	{
+		// RFC 3463 §3.3: 5.2.1, mailbox disabled, not accepting messages.
+		Code: RecipientBlocked, Stage: StageRcpt, SMTP: 550, Enhanced: [3]int{5, 2, 1}, Values: []string{"address"},
+		En: "the mailbox of {0} is blocked", Ru: "ящик адресата {0} заблокирован",
+		RemedyEn: "Send the letter by another way.",
+		RemedyRu: "Отправьте письмо другим способом.",
+	},
+	{
 		// RFC 3463 §3.5: 5.4.4, unable to route.
 		Code: RecipientNoRoute, Stage: StageRcpt, SMTP: 550, Enhanced: [3]int{5, 4, 4}, Values: []string{"address"},
 		En: "{0} is registered but has no mailbox on this gateway", Ru: "адресат {0} есть в реестре, но его ящика на этом шлюзе нет",

@@ -113,7 +113,7 @@ func TestReplies(t *testing.T) {
 		{"552 5.3.4", []Code{SizeExceeded}},
 		{"550 5.1.1", []Code{RecipientUnknown, RecipientNear}},
 		{"553 5.1.3", []Code{RecipientNumber, RecipientAddress}},
-		{"550 5.2.1", []Code{RecipientArchived, RecipientLeft}},
+		{"550 5.2.1", []Code{RecipientArchived, RecipientLeft, RecipientBlocked}},
 		{"452 4.5.3", []Code{RecipientsCeiling}},
 		{"550 5.5.3", []Code{TooManyRecipients}},
 		{"550 5.7.1", []Code{RecipientKind, RecipientScope, RecipientNoPost, BccForbidden}},

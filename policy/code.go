@@ -28,6 +28,7 @@ const (
 	RecipientAddress  Code = "recipient-address-invalid"   // (address)
 	RecipientArchived Code = "recipient-archived"          // (address)
 	RecipientLeft     Code = "recipient-left"              // (address)
+	RecipientBlocked  Code = "recipient-blocked"           // (address)
 	RecipientNoRoute  Code = "recipient-no-route"          // (address)
 	RecipientsCeiling Code = "recipients-ceiling"          // (limit)
 	TooManyRecipients Code = "too-many-recipients"         // (count, limit, type)

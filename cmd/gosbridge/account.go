@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +13,8 @@ import (
 
 func newAccount(config *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "account", Short: "Mailbox owners"}
-	cmd.AddCommand(newAccountAdd(config), newAccountList(config))
+	cmd.AddCommand(newAccountAdd(config), newAccountList(config), newAccountPassword(config),
+		newAccountDisable(config), newAccountEnable(config))
 	return cmd
 }
 
@@ -20,28 +22,22 @@ func newAccountAdd(config *string) *cobra.Command {
 	var in admin.AccountAdd
 	var aliases []string
 	var sign string
-	cmd := &cobra.Command{
+	cmd := scriptable(&cobra.Command{
 		Use:   "add ADDRESS",
 		Short: "Make an account with its mailboxes",
-		Example: "  gosbridge account add ivanov@romashka.example --registry romashka --name 'Иванов И. И.'\n" +
-			"  gosbridge credential add ivanov@romashka.example --name laptop",
-		Args: exactly("ADDRESS"),
+		Example: "  gosbridge account add sidorov@romashka.example --registry romashka --name 'Сидоров С. С.'\n" +
+			"  gosbridge credential add sidorov@romashka.example --name laptop",
+		Args:              exactly("ADDRESS"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if in.Registry == "" {
-				return fmt.Errorf("%w: --registry names the entry that the account is of; gosbridge registry show lists them", errUsage)
+				return fmt.Errorf("%w: --registry names the entry that the account is of; gosbridge registry list shows them", errUsage)
 			}
 			in.Addresses = append([]string{args[0]}, aliases...)
 			in.Sign = auth.Signing(sign)
-			return operate(cmd, *config, func(c caller) error {
-				var a admin.Account
-				if err := c.Call(cmd.Context(), admin.OpAccountAdd, in, &a); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "account %s made; give it a password with: gosbridge credential add %s --name NAME\n", a.Addresses[0], a.Addresses[0])
-				return nil
-			})
+			return call(cmd, *config, admin.OpAccountAdd, in, sentence("account %s made; give it a password with: gosbridge credential add %s --name NAME", twice))
 		},
-	}
+	})
 	f := cmd.Flags()
 	f.StringVar(&in.Name, "name", "", "name as people see it")
 	f.StringVar(&in.Registry, "registry", "", "id of its entry in the recipient registry (required)")
@@ -53,32 +49,33 @@ func newAccountAdd(config *string) *cobra.Command {
 	f.StringVar(&in.Phone, "phone", "", "phone number, which appeals need")
 	f.StringVar(&in.SNILS, "snils", "", "SNILS, which appeals need of a person whose INN the registry does not have")
 	f.Int64Var(&in.Quota, "quota", 0, "octets that its messages may take; 0 without limit")
+	completes(cmd, "registry", anyOf(config, "entry"))
+	completes(cmd, "sign", oneOf(string(auth.SignGateway), string(auth.SignClient)))
+	completes(cmd, "language", oneOf("ru", "en"))
+	completes(cmd, "receipts", oneOf("full", "brief", "short"))
 	return cmd
 }
 
 func newAccountList(config *string) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "list", Short: "Show all accounts", Args: exactly(),
+	return scriptable(&cobra.Command{
+		Use: "list", Short: "Show all accounts", Args: exactly(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return operate(cmd, *config, func(c caller) error {
-				var list []admin.Account
-				if err := c.Call(cmd.Context(), admin.OpAccountList, admin.AccountList{}, &list); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), list)
-				}
-				rows := [][]string{{"ADDRESSES", "REGISTRY", "NAME", "CREDENTIALS"}}
-				for _, a := range list {
-					rows = append(rows, []string{strings.Join(a.Addresses, " "), a.Registry, a.Name, credentials(a)})
-				}
-				return table(cmd.OutOrStdout(), rows)
-			})
+			return call(cmd, *config, admin.OpAccountList, admin.AccountList{}, showAccounts)
 		},
+	})
+}
+
+// showAccounts writes accounts for people.
+func showAccounts(w io.Writer, list []admin.Account) error {
+	rows := [][]string{{"ADDRESSES", "REGISTRY", "STATUS", "NAME", "CREDENTIALS"}}
+	for _, a := range list {
+		status := "open"
+		if a.Disabled {
+			status = "blocked"
+		}
+		rows = append(rows, []string{strings.Join(a.Addresses, " "), a.Registry, status, a.Name, credentials(a)})
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
-	return cmd
+	return table(w, rows)
 }
 
 // credentials lists the live credentials of an account with their classes.
@@ -92,38 +89,55 @@ func credentials(a admin.Account) string {
 	return strings.Join(out, ", ")
 }
 
-func newCredential(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "credential", Short: "Passwords of mail programs and document systems"}
-	var in admin.CredentialAdd
-	var class string
-	var asJSON bool
-	add := &cobra.Command{
-		Use:   "add ADDRESS",
-		Short: "Make a password for one program; it is shown once",
-		Args:  exactly("ADDRESS"),
+func newAccountPassword(config *string) *cobra.Command {
+	var stdin bool
+	cmd := scriptable(&cobra.Command{
+		Use: "password ADDRESS", Short: "Set the account's own password",
+		Long: "Set the account's own password, which its owner chooses. It is for self-service only and\n" +
+			"opens neither SMTP nor IMAP: mail programs have passwords of their own, made by gosbridge\n" +
+			"credential add. It has at least eight characters, among them a capital and a small letter,\n" +
+			"a digit and another sign. It is asked for twice, and not shown; with --stdin it is the\n" +
+			"first line of the standard input. It is never taken from the command line, where others\n" +
+			"on this machine could read it.",
+		Args: exactly("ADDRESS"), ValidArgsFunction: arguments(config, "account"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if in.Name == "" {
-				return fmt.Errorf("%w: --name says what the password is for, like laptop or archive", errUsage)
+			password, err := readPassword(cmd, args[0], stdin)
+			if err != nil {
+				return err
 			}
-			in.Account, in.Class = args[0], auth.Class(class)
-			return operate(cmd, *config, func(c caller) error {
-				var made admin.NewCredential
-				if err := c.Call(cmd.Context(), admin.OpCredentialAdd, in, &made); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), made)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "user %s\npassword %s\nclass %s; the password is not kept and cannot be shown again\n",
-					made.Account, made.Secret, made.Class)
-				return nil
-			})
+			in := admin.AccountPassword{Account: args[0], Password: password}
+			return call(cmd, *config, admin.OpAccountPassword, in, sentence("password of %s set",
+				func(a admin.Account) []any { return []any{a.Addresses[0]} }))
 		},
-	}
-	add.Flags().StringVar(&in.Name, "name", "", "what it is for: laptop, archive (required)")
-	add.Flags().StringVar(&class, "class", string(auth.Person), "person, system or archive: only a person opens letters")
-	add.Flags().StringVar(&in.Type, "type", "", "letter type of letters that name none; the account's by default")
-	add.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
-	cmd.AddCommand(add)
+	})
+	cmd.Flags().BoolVar(&stdin, "stdin", false, "take the password from the standard input")
 	return cmd
 }
+
+func newAccountDisable(config *string) *cobra.Command {
+	return scriptable(&cobra.Command{
+		Use: "disable ADDRESS", Short: "Block an account",
+		Long: "Block an account: nobody logs in to it any more, and its open sessions end at once.\n" +
+			"Letters to it are refused with 550 5.2.1; those accepted before wait for the account to\n" +
+			"be opened again, and fail when their time is over. What is in its mailboxes stays.",
+		Args: exactly("ADDRESS"), ValidArgsFunction: arguments(config, "account"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, *config, admin.OpAccountDisable, admin.AccountName{Account: args[0]},
+				sentence("%s is blocked; open it again with: gosbridge account enable %s", twice))
+		},
+	})
+}
+
+func newAccountEnable(config *string) *cobra.Command {
+	return scriptable(&cobra.Command{
+		Use: "enable ADDRESS", Short: "Open a blocked account again",
+		Args: exactly("ADDRESS"), ValidArgsFunction: arguments(config, "account"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return call(cmd, *config, admin.OpAccountEnable, admin.AccountName{Account: args[0]},
+				sentence("%s is open; block it with: gosbridge account disable %s", twice))
+		},
+	})
+}
+
+// twice is the main address, for a sentence that has it two times.
+func twice(a admin.Account) []any { return []any{a.Addresses[0], a.Addresses[0]} }

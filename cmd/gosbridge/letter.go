@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 
 func newLetter(config *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "letter", Short: "Letters and what became of them"}
-	cmd.AddCommand(newLetterList(config), newLetterShow(config), newLetterRecall(config))
+	cmd.AddCommand(newLetterList(config), newLetterShow(config), newLetterExport(config), newLetterRecall(config))
 	return cmd
 }
 
@@ -28,30 +30,24 @@ func clock(t time.Time) string {
 
 func newLetterList(config *string) *cobra.Command {
 	var in admin.LetterList
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "list", Short: "Show letters, the newest of each account first", Args: exactly(),
+	cmd := scriptable(&cobra.Command{
+		Use: "list", Short: "Show letters, the newest of each account first", Args: exactly(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return operate(cmd, *config, func(c caller) error {
-				var list []admin.Letter
-				if err := c.Call(cmd.Context(), admin.OpLetterList, in, &list); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), list)
-				}
+			return call(cmd, *config, admin.OpLetterList, in, func(w io.Writer, list []admin.Letter) error {
 				rows := [][]string{{"NUMBER", "TYPE", "STATE", "ACCEPTED", "FROM", "TO"}}
 				for _, l := range list {
 					rows = append(rows, []string{l.Number, l.Type, l.State, clock(l.Accepted), l.Sender, addressees(l)})
 				}
-				return table(cmd.OutOrStdout(), rows)
+				return table(w, rows)
 			})
 		},
-	}
+	})
 	cmd.Flags().StringVar(&in.Account, "account", "", "only those that this address sent")
 	cmd.Flags().StringVar(&in.State, "state", "", "only those in this state")
 	cmd.Flags().IntVar(&in.Limit, "limit", 50, "at most so many of each account; 0 for all")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	completes(cmd, "account", anyOf(config, "account"))
+	completes(cmd, "state", oneOf(string(letter.Accepted), string(letter.Processing), string(letter.Sent), string(letter.Delivered),
+		string(letter.Opened), string(letter.Recalled), string(letter.Undeliverable)))
 	return cmd
 }
 
@@ -67,24 +63,16 @@ func addressees(l admin.Letter) string {
 }
 
 func newLetterShow(config *string) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "show NUMBER", Short: "Show one letter with its states and evidence", Args: exactly("NUMBER"),
+	return scriptable(&cobra.Command{
+		Use: "show NUMBER", Short: "Show one letter: its states, its evidence, and every step of its way", Args: exactly("NUMBER"),
+		Long: "Show one letter with the state of each recipient, its evidence, and every step of its way\n" +
+			"with its time, the evidence that it gave rise to, and the account and index of its entry\n" +
+			"in the journal. The journals of recipients are read for letters to up to twenty.",
+		ValidArgsFunction: arguments(config, "letter"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return operate(cmd, *config, func(c caller) error {
-				var l admin.Letter
-				if err := c.Call(cmd.Context(), admin.OpLetterShow, admin.LetterName{Number: args[0]}, &l); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), l)
-				}
-				return showLetter(cmd.OutOrStdout(), l)
-			})
+			return call(cmd, *config, admin.OpLetterShow, admin.LetterName{Number: args[0]}, showLetter)
 		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
-	return cmd
+	})
 }
 
 // showLetter writes a letter for people.
@@ -97,49 +85,78 @@ func showLetter(w io.Writer, l admin.Letter) error {
 	if len(l.Bcc) > 0 {
 		rows = append(rows, []string{"hidden (Bcc)", strings.Join(l.Bcc, ", ")})
 	}
+	for _, r := range l.Recipients {
+		to := fmt.Sprintf("%s (%s): %s", r.Address, r.Name, r.State)
+		if r.Reason != "" {
+			to += " (" + r.Reason + ")"
+		}
+		rows = append(rows, []string{"to", to})
+	}
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	for _, r := range l.Recipients {
-		fmt.Fprintf(w, "\nto %s (%s): %s", r.Address, r.Name, r.State)
-		if r.Reason != "" {
-			fmt.Fprintf(w, " (%s)", r.Reason)
-		}
-		fmt.Fprintln(w)
-		for _, s := range r.Steps {
-			note := ""
-			if s.Inferred {
-				note = "  (inferred)"
-			}
-			fmt.Fprintf(w, "  %s  %s%s\n", clock(s.At), s.State, note)
-		}
+	fmt.Fprintln(w)
+	rows = [][]string{{"TIME (MSK)", "STEP", "RECIPIENT", "JOURNAL", "DETAILS"}}
+	for _, st := range l.Trace {
+		at := st.At.In(letter.Moscow).Format("2006-01-02 15:04:05.000")
+		rows = append(rows, []string{at, st.Step, dash(st.Recipient), place(st), details(st)})
 	}
-	fmt.Fprintln(w, "\nevidence")
-	rows = nil
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	rows = [][]string{{"TIME", "EVIDENCE", "ID", "SHA256"}}
 	for _, e := range l.Evidence {
-		rows = append(rows, []string{"  " + clock(e.At), e.Event, e.ID.String(), e.SHA256})
+		rows = append(rows, []string{clock(e.At), e.Event, e.ID.String(), e.SHA256})
 	}
 	return table(w, rows)
 }
 
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// place is where a step stands in a journal.
+func place(st admin.Step) string {
+	if st.Journal == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s %d", st.Account, *st.Journal)
+}
+
+// details are what more is known of a step.
+func details(st admin.Step) string {
+	var all []string
+	if st.Inferred {
+		all = append(all, "inferred")
+	}
+	if st.Event != "" {
+		all = append(all, "evidence="+string(st.Event))
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Details)) {
+		all = append(all, name+"="+st.Details[name])
+	}
+	return dash(strings.Join(all, ", "))
+}
+
 func newLetterRecall(config *string) *cobra.Command {
-	return &cobra.Command{
+	return scriptable(&cobra.Command{
 		Use: "recall NUMBER", Short: "Take a letter back within its recall time", Args: exactly("NUMBER"),
 		Long: "Take a letter back for its sender. A letter that is held does not go out; one that was\n" +
 			"delivered is taken back from everybody who has not opened it. Exit status 4: too late.",
+		ValidArgsFunction: arguments(config, "letter"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return operate(cmd, *config, func(c caller) error {
-				var r admin.Recalled
-				if err := c.Call(cmd.Context(), admin.OpLetterRecall, admin.LetterName{Number: args[0]}, &r); err != nil {
-					return err
-				}
+			return call(cmd, *config, admin.OpLetterRecall, admin.LetterName{Number: args[0]}, func(w io.Writer, r admin.Recalled) error {
+				text := "%s is recalled\n"
 				if r.Pending {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s was delivered; it is taken back where it has not been opened: gosbridge letter show %s\n", r.Number, r.Number)
-					return nil
+					text = "%[1]s was delivered; it is taken back where it has not been opened: gosbridge letter show %[1]s\n"
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is recalled\n", r.Number)
-				return nil
+				_, err := fmt.Fprintf(w, text, r.Number)
+				return err
 			})
 		},
-	}
+	})
 }

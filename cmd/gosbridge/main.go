@@ -28,10 +28,10 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := execute(ctx, newRoot())
+	cmd, err := execute(ctx, newRoot())
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gosbridge:", err)
+		complain(os.Stderr, cmd, os.Args[1:], err)
 		os.Exit(exitStatus(err))
 	}
 }
@@ -52,16 +52,16 @@ func exitStatus(err error) int {
 	return exitFailure
 }
 
-// execute runs the command tree. An error before any command began is one of
-// the command line.
-func execute(ctx context.Context, root *cobra.Command) error {
+// execute runs the command tree and returns the command that was meant. An
+// error before any command began is one of the command line.
+func execute(ctx context.Context, root *cobra.Command) (*cobra.Command, error) {
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !began && !errors.Is(err, errUsage) {
 		err = fmt.Errorf("%w: %w", errUsage, err)
 	}
-	return err
+	return cmd, err
 }
 
 // newRoot is the command tree.

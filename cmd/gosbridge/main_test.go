@@ -101,7 +101,7 @@ func TestCommandsAreDescribed(t *testing.T) {
 	}
 	root := newRoot()
 	root.SetArgs([]string{"no-such-command"})
-	if err := execute(context.Background(), root); exitStatus(err) != exitUsage {
+	if _, err := execute(context.Background(), root); exitStatus(err) != exitUsage {
 		t.Errorf("unknown command: %v", err)
 	}
 }

@@ -50,10 +50,10 @@ func runReloading(ctx context.Context, g *gateway.Gateway, signals <-chan os.Sig
 var errReloadRefused = errors.New("reload refused: nothing is changed")
 
 func newReload(path *string) *cobra.Command {
-	var asJSON bool
 	var data string
-	cmd := &cobra.Command{
+	cmd := scriptable(&cobra.Command{
 		Use: "reload", Short: "Let the gateway read its configuration again", Args: exactly(),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		Long: "Let the gateway that serves read its configuration and the files that this names\n" +
 			"again. What can change while it runs is in force when the command ends; what cannot\n" +
 			"is named. Where anything is wrong nothing changes, and the status is 1. SIGHUP does\n" +
@@ -74,19 +74,14 @@ func newReload(path *string) *cobra.Command {
 			if err := client.Call(cmd.Context(), admin.OpReload, admin.Reload{}, &out); err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), out)
-			} else {
-				err = showReloaded(cmd.OutOrStdout(), out)
-			}
+			err = show(cmd, out, showReloaded)
 			if out.Refused() {
 				err = errors.Join(errReloadRefused, err)
 			}
 			return err
 		},
-	}
+	})
 	cmd.Flags().StringVar(&data, "data", "", "data folder of the gateway; that of the configuration when not given")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
 	return cmd
 }
 

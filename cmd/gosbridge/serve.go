@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,36 +44,69 @@ func newServe(path *string) *cobra.Command {
 
 func newConfig(path *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "The configuration file"}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(scriptable(&cobra.Command{
 		Use: "check", Short: "Say what is wrong with the configuration and the files it names", Args: exactly(),
+		Long: "Say all that is wrong with the configuration and the files it names, each with the line\n" +
+			"and what to do. Exit status 0: no fault.",
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(*path)
+			found, err := config.Check(*path)
 			if err != nil {
 				return hint(err, *path)
 			}
-			if err := gateway.Check(cfg); err != nil {
-				return err
+			if cfg, ok := found.Config(); ok {
+				found.Add(gateway.Check(cfg))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: no fault found\n", *path)
-			return nil
+			return tellFaults(cmd, checked{File: *path, Faults: found.Faults()})
 		},
-	})
+	}))
 	return cmd
 }
 
+// checked is what was found wrong with a configuration.
+type checked struct {
+	File   string         `json:"file"`
+	Faults []config.Fault `json:"faults"`
+}
+
+// tellFaults tells them, and fails when there are any: for people as the error,
+// for scripts as the answer.
+func tellFaults(cmd *cobra.Command, found checked) error {
+	if len(found.Faults) == 0 {
+		found.Faults = []config.Fault{}
+		return show(cmd, found, sentence("%s: no fault found", func(c checked) []any { return []any{c.File} }))
+	}
+	if wantsJSON(cmd) {
+		if err := printJSON(cmd.OutOrStdout(), found); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %d faults", found.File, len(found.Faults))
+	}
+	lines := make([]string, len(found.Faults))
+	for i, f := range found.Faults {
+		lines[i] = f.String()
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// version is what runs.
+type version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+}
+
 func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Show the version", Args: exactly(),
+	return scriptable(&cobra.Command{
+		Use: "version", Short: "Show the version", Args: exactly(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			version, goVersion := "development", ""
+			v := version{Version: "development"}
 			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-				if v := info.Main.Version; v != "" && v != "(devel)" {
-					version = v
+				v.Go = info.GoVersion
+				if of := info.Main.Version; of != "" && of != "(devel)" {
+					v.Version = of
 				}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "gosbridge %s %s\n", version, goVersion)
-			return nil
+			return show(cmd, v, sentence("gosbridge %s %s", func(v version) []any { return []any{v.Version, v.Go} }))
 		},
-	}
+	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -17,33 +18,29 @@ func newSession(config *string) *cobra.Command {
 
 func newSessionList(config *string) *cobra.Command {
 	var in admin.SessionList
-	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := scriptable(&cobra.Command{
 		Use: "list", Short: "Show the open sessions of SMTP and IMAP, the oldest first", Args: exactly(),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		Long: "Show the open sessions of SMTP and IMAP, the oldest first. The mailbox that a client\n" +
 			"has selected is not shown: its name is the account's secret.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return operate(cmd, *config, func(c caller) error {
-				var list []session.Info
-				if err := c.Call(cmd.Context(), admin.OpSessionList, in, &list); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), list)
-				}
-				rows := [][]string{{
-					"ID", "PROTOCOL", "LISTENER", "REMOTE", "TLS", "ACCOUNT", "CREDENTIAL", "SINCE", "LAST COMMAND", "STATE", "RECEIVED", "SENT",
-				}}
-				for _, s := range list {
-					rows = append(rows, sessionRow(s))
-				}
-				return table(cmd.OutOrStdout(), rows)
-			})
+			return call(cmd, *config, admin.OpSessionList, in, showSessions)
 		},
-	}
+	})
 	cmd.Flags().StringVar(&in.Account, "account", "", "only those of the account with this address")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "answer as JSON")
+	completes(cmd, "account", anyOf(config, "account"))
 	return cmd
+}
+
+// showSessions writes sessions for people.
+func showSessions(w io.Writer, list []session.Info) error {
+	rows := [][]string{{
+		"ID", "PROTOCOL", "LISTENER", "REMOTE", "TLS", "ACCOUNT", "CREDENTIAL", "SINCE", "LAST COMMAND", "STATE", "RECEIVED", "SENT",
+	}}
+	for _, s := range list {
+		rows = append(rows, sessionRow(s))
+	}
+	return table(w, rows)
 }
 
 // sessionRow is one line of the list.
@@ -63,8 +60,8 @@ func sessionRow(s session.Info) []string {
 
 func newSessionKick(config *string) *cobra.Command {
 	var in admin.SessionKick
-	cmd := &cobra.Command{
-		Use: "kick [ID...]", Short: "End sessions", Args: cobra.ArbitraryArgs,
+	cmd := scriptable(&cobra.Command{
+		Use: "kick [ID...]", Short: "End sessions", Args: cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		Long: "End sessions: those with the ids, or of an account, or of a credential; what is given\n" +
 			"together must fit together. A client that waits is told at once, any other after its\n" +
 			"command or letter, and is cut off when that takes more than 5 s. It can log in again\n" +
@@ -72,17 +69,12 @@ func newSessionKick(config *string) *cobra.Command {
 		Example: "  gosbridge session kick --account ivanov@romashka.example --credential laptop",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.IDs = args
-			return operate(cmd, *config, func(c caller) error {
-				var out admin.SessionKicked
-				if err := c.Call(cmd.Context(), admin.OpSessionKick, in, &out); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "sessions ended: %d\n", out.Sessions)
-				return nil
-			})
+			return call(cmd, *config, admin.OpSessionKick, in,
+				sentence("sessions ended: %d", func(out admin.SessionKicked) []any { return []any{out.Sessions} }))
 		},
-	}
+	})
 	cmd.Flags().StringVar(&in.Account, "account", "", "those of the account with this address")
 	cmd.Flags().StringVar(&in.Credential, "credential", "", "those that logged in with a credential of this name")
+	completes(cmd, "account", anyOf(config, "account"))
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gosbridge/gateway/auth"
+	"gosbridge/gateway/session"
 	"gosbridge/mailstore"
 )
 
@@ -21,7 +22,8 @@ type Account struct {
 	Language    string       `json:"language"`
 	Receipts    string       `json:"receipts"`
 	Disabled    bool         `json:"disabled,omitempty"`
-	Quota       int64        `json:"quota,omitempty"` // octets; 0 without limit
+	Password    bool         `json:"password,omitempty"` // it has its own password
+	Quota       int64        `json:"quota,omitempty"`    // octets; 0 without limit
 	Credentials []Credential `json:"credentials"`
 	Created     time.Time    `json:"created"`
 }
@@ -33,6 +35,7 @@ type Credential struct {
 	Class   string       `json:"class"`
 	Revoked bool         `json:"revoked,omitempty"`
 	Created time.Time    `json:"created"`
+	Used    time.Time    `json:"last_used,omitzero"` // to the hour
 }
 
 // AccountAdd asks for a new account.
@@ -52,19 +55,15 @@ type AccountAdd struct {
 // AccountList asks for all accounts.
 type AccountList struct{}
 
-// CredentialAdd asks for a new credential of the account with an address.
-type CredentialAdd struct {
-	Account string     `json:"account"` // address
-	Name    string     `json:"name"`
-	Class   auth.Class `json:"class,omitempty"`
-	Type    string     `json:"type,omitempty"` // letter type; the account's when empty
+// AccountPassword gives the account with an address its own password.
+type AccountPassword struct {
+	Account  string `json:"account"` // address
+	Password string `json:"password"`
 }
 
-// NewCredential is a credential just made: the only time its secret is shown.
-type NewCredential struct {
-	Credential
-	Account string `json:"account"`
-	Secret  string `json:"secret"`
+// AccountName names the account that is to be blocked or opened again.
+type AccountName struct {
+	Account string `json:"account"` // address
 }
 
 func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error) {
@@ -77,6 +76,7 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 			Registry: in.Registry, Sign: in.Sign, Type: in.Type, Language: in.Language, Receipts: in.Receipts,
 			Phone: in.Phone, SNILS: in.SNILS,
 		},
+		By: by(ctx),
 	})
 	if err != nil {
 		return Account{}, invalid(err)
@@ -119,7 +119,7 @@ func (s *Service) account(ctx context.Context, a mailstore.Account) (Account, er
 	}
 	out := Account{
 		ID: a.ID, Addresses: a.Addresses, Name: a.Name, Registry: set.Registry, Sign: set.Sign, Type: set.Type,
-		Language: set.Language, Receipts: set.Receipts, Disabled: a.Disabled, Quota: a.Quota, Created: a.Created,
+		Language: set.Language, Receipts: set.Receipts, Disabled: a.Disabled, Password: set.Password != "", Quota: a.Quota, Created: a.Created,
 		Credentials: []Credential{},
 	}
 	for _, c := range list {
@@ -128,20 +128,54 @@ func (s *Service) account(ctx context.Context, a mailstore.Account) (Account, er
 	return out, nil
 }
 
-func credential(c mailstore.Credential) Credential {
-	return Credential{ID: c.ID, Name: c.Name, Class: c.Class, Revoked: c.Revoked, Created: c.Created}
+// owner is the account with an address.
+func (s *Service) owner(ctx context.Context, address string) (mailstore.Account, error) {
+	a, err := s.o.Store.Directory().AccountByAddress(ctx, address)
+	if err != nil {
+		return a, fmt.Errorf("account %s: %w", address, err)
+	}
+	return a, nil
 }
 
-func (s *Service) credentialAdd(ctx context.Context, in CredentialAdd) (NewCredential, error) {
-	a, err := s.o.Store.Directory().AccountByAddress(ctx, in.Account)
+// again is an account as it is after a change.
+func (s *Service) again(ctx context.Context, id mailstore.ID) (Account, error) {
+	a, err := s.o.Store.Directory().Account(ctx, id)
 	if err != nil {
-		return NewCredential{}, fmt.Errorf("account %s: %w", in.Account, err)
+		return Account{}, err
 	}
-	c, secret, err := auth.AddCredential(ctx, s.o.Store.Directory(), a.ID, auth.NewCredential{
-		Name: in.Name, Class: in.Class, Type: in.Type, Now: s.o.Now(),
-	})
+	return s.account(ctx, a)
+}
+
+func (s *Service) accountPassword(ctx context.Context, in AccountPassword) (Account, error) {
+	a, err := s.owner(ctx, in.Account)
 	if err != nil {
-		return NewCredential{}, invalid(err)
+		return Account{}, err
 	}
-	return NewCredential{Credential: credential(c), Account: a.Addresses[0], Secret: secret}, nil
+	if err := s.passwords.Set(ctx, s.o.Store, a.ID, in.Password, by(ctx), s.o.Now()); err != nil {
+		return Account{}, invalid(err)
+	}
+	return s.again(ctx, a.ID)
+}
+
+func (s *Service) accountDisable(ctx context.Context, in AccountName) (Account, error) {
+	a, err := s.setDisabled(ctx, in, true)
+	if err == nil {
+		s.kick(ctx, session.Filter{Account: a.ID, Why: session.Blocked})
+	}
+	return a, err
+}
+
+func (s *Service) accountEnable(ctx context.Context, in AccountName) (Account, error) {
+	return s.setDisabled(ctx, in, false)
+}
+
+func (s *Service) setDisabled(ctx context.Context, in AccountName, disabled bool) (Account, error) {
+	a, err := s.owner(ctx, in.Account)
+	if err != nil {
+		return Account{}, err
+	}
+	if _, err := auth.SetDisabled(ctx, s.o.Store, a.ID, disabled, by(ctx), s.o.Now()); err != nil {
+		return Account{}, err
+	}
+	return s.again(ctx, a.ID)
 }

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
@@ -46,49 +47,80 @@ type Options struct {
 // Service does the operations. Safe for concurrent use.
 type Service struct {
 	o          Options
+	passwords  *auth.Passwords
 	operations map[string]operation
 }
 
-// operation answers one request.
-type operation func(ctx context.Context, request json.RawMessage) (any, error)
+// operation answers one request. One that changes something is logged.
+type operation struct {
+	changes bool
+	answer  func(ctx context.Context, request json.RawMessage) (any, error)
+}
 
 // New returns a service.
 func New(o Options) *Service {
-	s := &Service{o: o}
+	s := &Service{o: o, passwords: auth.NewPasswords()}
 	s.operations = map[string]operation{
-		OpAccountAdd:     handle(s.accountAdd),
-		OpAccountList:    handle(s.accountList),
-		OpCredentialAdd:  handle(s.credentialAdd),
-		OpLetterList:     handle(s.letterList),
-		OpLetterShow:     handle(s.letterShow),
-		OpLetterRecall:   handle(s.letterRecall),
-		OpRegistryShow:   handle(s.registryShow),
-		OpRegistryImport: handle(s.registryImport),
-		OpReload:         handle(s.reload),
-		OpSessionList:    handle(s.sessionList),
-		OpSessionKick:    handle(s.sessionKick),
+		OpAccountAdd:       change(s.accountAdd),
+		OpAccountList:      look(s.accountList),
+		OpAccountPassword:  change(s.accountPassword),
+		OpAccountDisable:   change(s.accountDisable),
+		OpAccountEnable:    change(s.accountEnable),
+		OpCredentialAdd:    change(s.credentialAdd),
+		OpCredentialList:   look(s.credentialList),
+		OpCredentialRevoke: change(s.credentialRevoke),
+		OpLetterList:       look(s.letterList),
+		OpLetterShow:       look(s.letterShow),
+		OpLetterRecall:     change(s.letterRecall),
+		OpLetterExport:     change(s.letterExport),
+		OpRegistryShow:     look(s.registryShow),
+		OpRegistryList:     look(s.registryList),
+		OpRegistrySearch:   look(s.registrySearch),
+		OpRegistryImport:   change(s.registryImport),
+		OpComplete:         look(s.complete),
+		OpReload:           change(s.reload),
+		OpSessionList:      look(s.sessionList),
+		OpSessionKick:      change(s.sessionKick),
 	}
 	return s
 }
 
 // The operations by name.
 const (
-	OpAccountAdd     = "account/add"
-	OpAccountList    = "account/list"
-	OpCredentialAdd  = "credential/add"
-	OpLetterList     = "letter/list"
-	OpLetterShow     = "letter/show"
-	OpLetterRecall   = "letter/recall"
-	OpRegistryShow   = "registry/show"
-	OpRegistryImport = "registry/import"
-	OpReload         = "reload"
-	OpSessionList    = "session/list"
-	OpSessionKick    = "session/kick"
+	OpAccountAdd       = "account/add"
+	OpAccountList      = "account/list"
+	OpAccountPassword  = "account/password"
+	OpAccountDisable   = "account/disable"
+	OpAccountEnable    = "account/enable"
+	OpCredentialAdd    = "credential/add"
+	OpCredentialList   = "credential/list"
+	OpCredentialRevoke = "credential/revoke"
+	OpLetterList       = "letter/list"
+	OpLetterShow       = "letter/show"
+	OpLetterRecall     = "letter/recall"
+	OpLetterExport     = "letter/export"
+	OpRegistryShow     = "registry/show"
+	OpRegistryList     = "registry/list"
+	OpRegistrySearch   = "registry/search"
+	OpRegistryImport   = "registry/import"
+	OpComplete         = "complete"
+	OpReload           = "reload"
+	OpSessionList      = "session/list"
+	OpSessionKick      = "session/kick"
 )
 
-// handle makes an operation of a function with typed request and answer. A
-// field that is not known is an error: it may have meant something.
-func handle[In, Out any](f func(context.Context, In) (Out, error)) operation {
+// look makes an operation that changes nothing, change one that does.
+func look[In, Out any](f func(context.Context, In) (Out, error)) operation {
+	return operation{answer: handle(f)}
+}
+
+func change[In, Out any](f func(context.Context, In) (Out, error)) operation {
+	return operation{changes: true, answer: handle(f)}
+}
+
+// handle makes a function with typed request and answer one of JSON. A field
+// that is not known is an error: it may have meant something.
+func handle[In, Out any](f func(context.Context, In) (Out, error)) func(context.Context, json.RawMessage) (any, error) {
 	return func(ctx context.Context, request json.RawMessage) (any, error) {
 		var in In
 		if err := decodeStrict(request, &in); err != nil {
@@ -123,8 +155,11 @@ func (s *Service) do(ctx context.Context, op string, request json.RawMessage) (a
 	if !ok {
 		return nil, fmt.Errorf("%w: no such operation", ErrInvalid)
 	}
-	answer, err := f(ctx, request)
-	if kind := kindOf(err); kind != "" {
+	answer, err := f.answer(ctx, request)
+	if f.changes {
+		s.o.Logger.Info("operation", "operation", op, "uid", callerOf(ctx).uid, "done", err == nil)
+	}
+	if kind := KindOf(err); kind != "" {
 		err = &kindError{text: err.Error(), kind: kindNamed(kind), cause: err}
 	}
 	return answer, err
@@ -145,13 +180,15 @@ var kinds = []struct {
 	from []error // what becomes of it
 }{
 	{"invalid", ErrInvalid, nil},
-	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter}},
+	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter, auth.ErrNoCredential}},
 	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict}},
 	{"too-late", ErrTooLate, []error{letter.ErrTooLate}},
+	{"forbidden", ErrForbidden, nil},
 }
 
-// kindOf names an error for the socket; "" for one of our own side.
-func kindOf(err error) string {
+// KindOf names the kind of an error, for the socket and for scripts; "" for
+// one of our own side.
+func KindOf(err error) string {
 	for _, k := range kinds {
 		for _, cause := range append(k.from, k.err) {
 			if errors.Is(err, cause) {

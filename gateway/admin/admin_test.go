@@ -20,6 +20,7 @@ import (
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/template"
+	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 	"gosbridge/policy"
 	"gosbridge/policy/registry"
@@ -29,6 +30,7 @@ import (
 type rig struct {
 	*admin.Service
 	data     string
+	store    mailstore.Store
 	imported [][]byte
 }
 
@@ -58,7 +60,7 @@ func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{data: data}
+	r := &rig{data: data, store: store}
 	r.Service = admin.New(admin.Options{
 		Store: store, Now: time.Now, Logger: log, Sessions: sessions,
 		Office: letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
@@ -196,6 +198,15 @@ func TestErrorKinds(t *testing.T) {
 		{"address invalid", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"no address"}, Registry: "romashka"}, admin.ErrInvalid, "no address"},
 		{"class unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "x", Class: "robot"}, admin.ErrInvalid, "robot"},
 		{"account unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: "c@x.example", Name: "x"}, admin.ErrNotFound, "c@x.example"},
+		{"account unknown", admin.OpAccountDisable, admin.AccountName{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
+		{"account unknown", admin.OpAccountPassword, admin.AccountPassword{Account: "c@x.example", Password: "Passw0rd!"}, admin.ErrNotFound, "c@x.example"},
+		{"password weak", admin.OpAccountPassword, admin.AccountPassword{Account: good.Addresses[0], Password: "password"}, admin.ErrInvalid, "8 characters"},
+		{"credential unknown", admin.OpCredentialRevoke, admin.CredentialName{Account: good.Addresses[0], Credential: "x"}, admin.ErrNotFound, `"x"`},
+		{"account unknown", admin.OpCredentialList, admin.CredentialList{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
+		{"letter unknown", admin.OpLetterExport, admin.LetterExport{Number: number, Form: admin.Sent}, admin.ErrNotFound, number},
+		{"kind unknown", admin.OpRegistryList, admin.RegistryList{Kind: "x"}, admin.ErrInvalid, `"x"`},
+		{"status unknown", admin.OpRegistryList, admin.RegistryList{Status: "x"}, admin.ErrInvalid, `"x"`},
+		{"nothing to complete", admin.OpComplete, admin.Complete{Kind: "x"}, admin.ErrInvalid, `"x"`},
 		{"number mistyped", admin.OpLetterShow, admin.LetterName{Number: "GP-200001-00000007-0"}, admin.ErrInvalid, "mistyped"},
 		{"letter unknown", admin.OpLetterRecall, admin.LetterName{Number: number}, admin.ErrNotFound, number},
 		{"entry not there", admin.OpRegistryShow, admin.RegistryShow{Entry: "nobody"}, admin.ErrNotFound, `"nobody"`},

@@ -24,7 +24,9 @@ type Letter struct {
 	SHA256      string       `json:"sha256"`        // of the submitted form
 	Size        int64        `json:"size"`          // octets of the submitted form
 	Signature   string       `json:"signature"`
-	Evidence    []Evidence   `json:"evidence,omitempty"` // letter/show only
+	// The rest is of letter/show only.
+	Evidence []Evidence `json:"evidence,omitempty"`
+	Trace    []Step     `json:"trace,omitempty"`
 }
 
 // Recipient is how far a letter is with one recipient.
@@ -149,6 +151,10 @@ func (s *Service) letterShow(ctx context.Context, in LetterName) (Letter, error)
 		}
 		return nil
 	})
+	if err != nil {
+		return Letter{}, err
+	}
+	l.Trace, err = s.trace(ctx, a, rec, l.Evidence)
 	return l, err
 }
 
@@ -157,7 +163,7 @@ func (s *Service) letterRecall(ctx context.Context, in LetterName) (Recalled, er
 	if err != nil {
 		return Recalled{}, err
 	}
-	res, err := s.o.Office.Recall(ctx, a.ID, rec.ID)
+	res, err := s.o.Office.Recall(ctx, a.ID, rec.ID, by(ctx))
 	return Recalled{Number: res.Number, Pending: res.Pending}, err
 }
 

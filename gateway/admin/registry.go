@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gosbridge/policy/registry"
 )
@@ -31,6 +32,25 @@ type RegistryShow struct {
 type RegistryShown struct {
 	SHA256  string  `json:"sha256"` // of the snapshot, as in evidence
 	Entries []Entry `json:"entries"`
+}
+
+// RegistryList asks for all entries, or those of a kind or status.
+type RegistryList struct {
+	Kind   string `json:"kind,omitempty"`
+	Status string `json:"status,omitempty"`
+}
+
+// RegistrySearch asks for the entries that a text finds; see
+// registry.Registry.Search.
+type RegistrySearch struct {
+	Text  string `json:"text"`
+	Limit int    `json:"limit,omitempty"` // 0 for all
+}
+
+// RegistryFound are the entries found.
+type RegistryFound struct {
+	RegistryShown
+	More bool `json:"more"` // there are others, beyond the limit
 }
 
 // RegistryImport replaces the registry by a CSV table, all or nothing.
@@ -63,6 +83,34 @@ func (s *Service) registryShow(_ context.Context, in RegistryShow) (RegistryShow
 		return out, nil
 	}
 	for e := range reg.All() {
+		out.Entries = append(out.Entries, entry(e))
+	}
+	return out, nil
+}
+
+func (s *Service) registryList(_ context.Context, in RegistryList) (RegistryShown, error) {
+	reg := s.o.Registry()
+	out := RegistryShown{SHA256: fmt.Sprintf("%x", reg.Hash()), Entries: []Entry{}}
+	if in.Kind != "" && !slices.Contains(registry.Kinds(), registry.Kind(in.Kind)) {
+		return out, fmt.Errorf("%w: kind %q is none of %v", ErrInvalid, in.Kind, registry.Kinds())
+	}
+	statuses := []registry.Status{registry.Active, registry.Archived, registry.Left}
+	if in.Status != "" && !slices.Contains(statuses, registry.Status(in.Status)) {
+		return out, fmt.Errorf("%w: status %q is none of %v", ErrInvalid, in.Status, statuses)
+	}
+	for e := range reg.All() {
+		if (in.Kind == "" || in.Kind == string(e.Kind)) && (in.Status == "" || in.Status == string(e.Status)) {
+			out.Entries = append(out.Entries, entry(e))
+		}
+	}
+	return out, nil
+}
+
+func (s *Service) registrySearch(_ context.Context, in RegistrySearch) (RegistryFound, error) {
+	reg := s.o.Registry()
+	found, more := reg.Search(in.Text, in.Limit)
+	out := RegistryFound{RegistryShown: RegistryShown{SHA256: fmt.Sprintf("%x", reg.Hash()), Entries: []Entry{}}, More: more}
+	for _, e := range found {
 		out.Entries = append(out.Entries, entry(e))
 	}
 	return out, nil

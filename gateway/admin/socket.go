@@ -64,6 +64,7 @@ func (s *Service) Serve(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext: withCaller,
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()
@@ -81,15 +82,22 @@ func (s *Service) Serve(ctx context.Context, ln net.Listener) error {
 
 // answer is one request: POST /operation with the request as JSON.
 func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
-	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	who := callerOf(r.Context())
+	var request []byte
+	err := who.err // who may do nothing is not even listened to
+	if err == nil {
+		request, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	}
 	var out any
 	if err == nil {
 		out, err = s.do(r.Context(), r.URL.Path[1:], request)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
-		kind := kindOf(err)
-		if kind == "" {
+		kind := KindOf(err)
+		if who.err != nil {
+			s.o.Logger.Warn("caller refused", "operation", r.URL.Path, "uid", who.uid, "err", err)
+		} else if kind == "" {
 			s.o.Logger.Error("admin request failed", "operation", r.URL.Path, "err", err)
 		}
 		w.WriteHeader(http.StatusUnprocessableEntity)

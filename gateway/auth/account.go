@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gosbridge/gateway/journal"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
 )
@@ -23,6 +24,8 @@ type NewAccount struct {
 	Holder mailstore.ID
 	Quota  int64     // octets; 0 without limit
 	Now    time.Time // of creation
+	// By tells in the journal who made it.
+	By journal.Details
 }
 
 // StandardMailboxes are those that a new account gets beside INBOX.
@@ -76,7 +79,10 @@ func AddAccount(ctx context.Context, dir mailstore.Directory, n NewAccount) (mai
 		ID: mailstore.NewID(), Holder: n.Holder, Addresses: addresses, Name: n.Name,
 		Created: n.Now.UTC(), Quota: n.Quota, Data: settings.Encode(),
 	}
-	if err := dir.CreateAccount(ctx, a, StandardMailboxes()); err != nil {
+	made := entryBy(n.Now, journal.Created, n.By, journal.Details{
+		"addresses": strings.Join(addresses, "\n"), "name": n.Name, "registry": settings.Registry,
+	})
+	if err := dir.CreateAccount(ctx, a, StandardMailboxes(), noted(made)); err != nil {
 		return mailstore.Account{}, fmt.Errorf("add account %s: %w", addresses[0], err)
 	}
 	return a, nil

@@ -134,10 +134,26 @@ func (a *Authenticator) Plain(ctx context.Context, c Client, authzid, user, pass
 	if v, err := decodeVerifier(cred.Data); err == nil && v.Type != "" {
 		settings.Type = v.Type
 	}
+	settings.Password = "" // of no use to a session
+	a.used(ctx, cred, now)
 	return Identity{
 		Account: account, Settings: settings, Credential: cred.ID, Name: cred.Name,
 		Class: Class(cred.Class), Assurance: Password, Remote: c.Remote, Session: c.Session,
 	}, nil
+}
+
+// usedEvery is how exact the last use of a credential is kept: so that mail
+// programs that log in every few minutes do not write each time.
+const usedEvery = time.Hour
+
+// used notes a login. The login stands whether or not this can be written.
+func (a *Authenticator) used(ctx context.Context, c mailstore.Credential, now time.Time) {
+	if now.Sub(c.Used) < usedEvery {
+		return
+	}
+	if err := a.dir.CredentialUsed(ctx, c.Account, c.ID, now); err != nil {
+		a.log.Warn("use of credential not noted", "account", c.Account, "credential", c.ID, "err", err)
+	}
 }
 
 // find loads the account with its credentials; the zero Account when the user

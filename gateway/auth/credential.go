@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gosbridge/gateway/journal"
 	"gosbridge/mailstore"
 )
 
@@ -26,6 +27,8 @@ type NewCredential struct {
 	// folders: a password that a person thinks of is weak under 4,096 rounds.
 	Password string
 	Now      time.Time // of creation
+	// By tells in the journal who made it.
+	By journal.Details
 }
 
 // ErrInvalid says that an account or a credential to be made has no sense. The
@@ -67,10 +70,70 @@ func AddCredential(ctx context.Context, dir mailstore.Directory, account mailsto
 		ID: mailstore.NewID(), Account: account, Name: n.Name,
 		Class: string(n.Class), Created: n.Now.UTC(), Data: data,
 	}
-	if err := dir.PutCredential(ctx, c); err != nil {
+	if err := dir.PutCredential(ctx, c, noted(credentialEntry("added", c, n.By, n.Now))); err != nil {
 		return mailstore.Credential{}, "", fmt.Errorf("add credential: %w", err)
 	}
 	return c, secret, nil
+}
+
+// credentialEntry tells of a credential in the journal.
+func credentialEntry(what string, c mailstore.Credential, by journal.Details, now time.Time) journal.Entry {
+	return entryBy(now, journal.Credential, by, journal.Details{
+		"change": what, "credential": c.Name, "credential-id": c.ID.String(), "class": c.Class,
+	})
+}
+
+// FindCredential finds a credential of an account by its name or ID. A name
+// means the live credential that has it, or else the last one revoked. Errors
+// are ErrNoCredential, ErrInvalid when several live ones have the name, or
+// those of the directory.
+func FindCredential(ctx context.Context, dir mailstore.Directory, account mailstore.ID, name string) (mailstore.Credential, error) {
+	all, err := dir.Credentials(ctx, account)
+	if err != nil {
+		return mailstore.Credential{}, fmt.Errorf("find credential: %w", err)
+	}
+	var live, revoked []mailstore.Credential
+	for _, c := range all {
+		switch {
+		case c.ID.String() == name:
+			return c, nil
+		case c.Name != name:
+		case c.Revoked:
+			revoked = append(revoked, c)
+		default:
+			live = append(live, c)
+		}
+	}
+	switch {
+	case len(live) > 1:
+		ids := make([]string, len(live))
+		for i, c := range live {
+			ids[i] = c.ID.String()
+		}
+		return mailstore.Credential{}, fmt.Errorf("%w: %d credentials are called %q, name one by its id: %s",
+			ErrInvalid, len(live), name, strings.Join(ids, ", "))
+	case len(live) == 1:
+		return live[0], nil
+	case len(revoked) > 0:
+		return revoked[len(revoked)-1], nil
+	}
+	return mailstore.Credential{}, fmt.Errorf("credential %q: %w", name, ErrNoCredential)
+}
+
+// ErrNoCredential says that an account has no credential of that name.
+var ErrNoCredential = errors.New("no such credential")
+
+// Revoke revokes a credential; one that is revoked already is left alone.
+// Sessions that are open are the caller's.
+func Revoke(ctx context.Context, dir mailstore.Directory, c mailstore.Credential, by journal.Details, now time.Time) (mailstore.Credential, error) {
+	if c.Revoked {
+		return c, nil
+	}
+	c.Revoked = true
+	if err := dir.PutCredential(ctx, c, noted(credentialEntry("revoked", c, by, now))); err != nil {
+		return c, fmt.Errorf("revoke credential: %w", err)
+	}
+	return c, nil
 }
 
 // complete fills the defaults and refuses what has no sense.

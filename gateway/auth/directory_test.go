@@ -2,11 +2,13 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gosbridge/mailstore"
 )
@@ -18,7 +20,9 @@ type memory struct {
 	boxes    map[mailstore.ID][]mailstore.NewMailbox
 	creds    map[mailstore.ID]mailstore.Credential
 	settings map[string][]byte
+	journal  map[mailstore.ID][]mailstore.JournalRecord
 	numbers  uint64
+	uses     int   // of credentials, that were noted
 	broken   error // what every method fails with
 }
 
@@ -28,6 +32,7 @@ func newMemory() *memory {
 		boxes:    make(map[mailstore.ID][]mailstore.NewMailbox),
 		creds:    make(map[mailstore.ID]mailstore.Credential),
 		settings: make(map[string][]byte),
+		journal:  make(map[mailstore.ID][]mailstore.JournalRecord),
 	}
 }
 
@@ -47,7 +52,7 @@ func (m *memory) taken(except mailstore.ID, addresses []string) error {
 	return nil
 }
 
-func (m *memory) CreateAccount(_ context.Context, a mailstore.Account, boxes []mailstore.NewMailbox) error {
+func (m *memory) CreateAccount(_ context.Context, a mailstore.Account, boxes []mailstore.NewMailbox, also ...func(mailstore.UpdateTx) error) error {
 	defer m.lock()()
 	if m.broken != nil {
 		return m.broken
@@ -59,7 +64,7 @@ func (m *memory) CreateAccount(_ context.Context, a mailstore.Account, boxes []m
 		return err
 	}
 	m.accounts[a.ID], m.boxes[a.ID] = a, boxes
-	return nil
+	return m.also(a.ID, also)
 }
 
 func (m *memory) PutAddresses(_ context.Context, id mailstore.ID, addresses []string) error {
@@ -105,10 +110,49 @@ func (m *memory) Accounts(context.Context) iter.Seq2[mailstore.Account, error] {
 	}
 }
 
-func (m *memory) PutCredential(_ context.Context, c mailstore.Credential) error {
+func (m *memory) PutCredential(_ context.Context, c mailstore.Credential, also ...func(mailstore.UpdateTx) error) error {
 	defer m.lock()()
 	m.creds[c.ID] = c
+	return errors.Join(m.broken, m.also(c.Account, also))
+}
+
+func (m *memory) CredentialUsed(_ context.Context, _, credential mailstore.ID, at time.Time) error {
+	defer m.lock()()
+	c, ok := m.creds[credential]
+	if ok && at.After(c.Used) {
+		c.Used = at
+		m.creds[credential] = c
+		m.uses++
+	}
 	return m.broken
+}
+
+// also runs what belongs to a change; all it can do here is write the journal.
+func (m *memory) also(account mailstore.ID, also []func(mailstore.UpdateTx) error) error {
+	for _, fn := range also {
+		if err := fn(pages{m: m, account: account}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pages is the journal of an account.
+type pages struct {
+	mailstore.UpdateTx
+	m       *memory
+	account mailstore.ID
+}
+
+func (p pages) JournalSize() (int64, error) { return int64(len(p.m.journal[p.account])), nil }
+
+func (p pages) JournalHashes(indexes []int64) ([]mailstore.Hash, error) {
+	return make([]mailstore.Hash, len(indexes)), nil
+}
+
+func (p pages) AppendJournal(rec mailstore.JournalRecord, _ []mailstore.Hash) error {
+	p.m.journal[p.account] = append(p.m.journal[p.account], rec)
+	return nil
 }
 
 func (m *memory) Credentials(_ context.Context, account mailstore.ID) ([]mailstore.Credential, error) {

@@ -30,6 +30,8 @@ type Settings struct {
 	// Templates says that the account was given its templates, whatever became
 	// of them.
 	Templates bool `json:"templates,omitempty"`
+	// Password is the hash of the account's own password; see Passwords.
+	Password string `json:"password,omitempty"`
 }
 
 // DefaultSettings are those of a new account.

@@ -106,7 +106,7 @@ func decode(text string) (Config, error) {
 		return Config{}, refused(explain(err))
 	}
 	if unknown := unknownKeys(text, md.Undecoded()); len(unknown) > 0 {
-		return Config{}, refused(unknown...)
+		return c, refused(unknown...) // what is known of it can still be checked
 	}
 	return c, nil
 }

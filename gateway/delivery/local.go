@@ -95,6 +95,7 @@ func (c *Courier) put(ctx context.Context, to mailstore.ID, load []parcel) error
 var (
 	reasonGone    = receipt.Reason{Code: "recipient-gone", En: "the recipient has no mailbox any more", Ru: "ящика получателя больше нет"}
 	reasonQuota   = receipt.Reason{Code: "recipient-full", En: "the recipient's mailbox is full", Ru: "ящик получателя переполнен"}
+	reasonBlocked = receipt.Reason{Code: "recipient-blocked", En: "the recipient's mailbox is blocked", Ru: "ящик получателя заблокирован"}
 	reasonGateway = receipt.Reason{Code: "gateway-failure", En: "the gateway could not deliver the letter", Ru: "шлюз не смог доставить письмо"}
 )
 
@@ -108,6 +109,8 @@ func (c *Courier) note(p parcel, to mailstore.ID, err error) {
 		p.con.failed(p.arrival.Index, at, true, reasonGone)
 	case errors.Is(err, mailstore.ErrQuota):
 		p.con.failed(p.arrival.Index, at, false, reasonQuota)
+	case errors.Is(err, letter.ErrBlocked):
+		p.con.failed(p.arrival.Index, at, false, reasonBlocked)
 	default:
 		c.log.Error("letter not delivered", "account", to, "letter", p.con.item.Letter, "err", err)
 		p.con.failed(p.arrival.Index, at, false, reasonGateway)

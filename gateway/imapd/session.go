@@ -157,6 +157,10 @@ func (s *session) farewell(err error) error {
 	switch {
 	case errors.Is(err, errKicked):
 		s.w.Raw("* BYE session ended by the operator").CRLF()
+	case errors.Is(err, errBlocked):
+		s.w.Raw("* BYE [CONTACTADMIN] account is blocked").CRLF() // RFC 5530 §3
+	case errors.Is(err, errRevoked):
+		s.w.Raw("* BYE the password was revoked").CRLF()
 	case errors.Is(err, errClosing):
 		s.w.Raw("* BYE server stops, come back soon").CRLF()
 	case errors.Is(err, wire.ErrOverlong):

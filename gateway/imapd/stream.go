@@ -13,7 +13,14 @@ import (
 var (
 	errClosing = errors.New("server stops")
 	errKicked  = errors.New("session ended by the operator")
+	errBlocked = errors.New("account blocked")
+	errRevoked = errors.New("credential revoked")
 )
+
+// endings are these by what the table says.
+var endings = map[sessions.Reason]error{
+	sessions.Closing: errClosing, sessions.Kicked: errKicked, sessions.Blocked: errBlocked, sessions.Revoked: errRevoked,
+}
 
 // stream is a connection with rolling deadlines. While parked it waits for a
 // command: then the idle time counts as a whole, and End ends the wait.
@@ -90,9 +97,7 @@ func (s *stream) unpark(err error) error {
 func (s *stream) End(why sessions.Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing = errClosing; why == sessions.Kicked {
-		s.closing = errKicked
-	}
+	s.closing = endings[why]
 	if s.parked {
 		s.conn.SetReadDeadline(time.Unix(1, 0))
 	}

@@ -36,6 +36,7 @@ type submission struct {
 	twice  []policy.Violation // recipients for whom two suffixes choose differently
 	// identity is what the suffix of the sender's address chooses.
 	identity policy.Choice
+	chosen   letter.Chosen  // what chose the type
 	kind     string         // of an appeal
 	header   message.Header // that goes out
 	restored bool           // it is another than was received
@@ -262,6 +263,10 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 			if old, err = in.repeated(tx, s); err != nil || old != nil {
 				return err
 			}
+			// Its session ends too, but may have had the letter in hand.
+			if a, err := tx.Account(); err != nil || a.Disabled {
+				return errors.Join(err, blocked())
+			}
 			return letter.Apply(tx, t)
 		})
 		unknown = unknown || errors.Is(err, mailstore.ErrMaybeCommitted)
@@ -270,6 +275,14 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 		}
 	}
 	return nil, errors.Join(mailstore.ErrMaybeCommitted, err)
+}
+
+// blocked refuses the letter of an account that was blocked meanwhile. The code
+// of the catalogue is one for AUTH (RFC 4954 §6).
+func blocked() error {
+	v := policy.New(policy.AccountBlocked)
+	v.SMTP, v.Enhanced = 550, [3]int{5, 7, 1}
+	return policy.NewRefusal(v)
 }
 
 // unavailable gives failures of our own side their temporary refusal; the

@@ -122,8 +122,10 @@ const (
 // have one type: where they would not, the letter is refused.
 func (in *Intake) classify(s *submission) string {
 	chosen := s.identity
+	s.chosen = letter.BySender
 	switch {
 	case s.choice.letterType != "":
+		s.chosen = letter.ByHeader
 		chosen = policy.Choice{Type: strings.ToLower(s.choice.letterType)}
 		if s.identity.Type == chosen.Type {
 			chosen.Kind = s.identity.Kind
@@ -134,6 +136,9 @@ func (in *Intake) classify(s *submission) string {
 		chosen = rest
 		for i, r := range s.env.Recipients {
 			own := cmp.Or(r.Choice, rest)
+			if r.Choice != (policy.Choice{}) {
+				s.chosen = letter.ByRecipient
+			}
 			if i > 0 && own != chosen {
 				s.found = append(s.found, policy.New(policy.TypeConflict, chosen.String(), own.String()))
 				break
@@ -152,10 +157,16 @@ func (in *Intake) classify(s *submission) string {
 func (in *Intake) unnamed(s *submission) policy.Choice {
 	to := s.env.Recipients
 	if s.answers != "" && len(to) == 1 && to[0].Entry.ID == s.answers && s.offers(replyType) {
+		s.chosen = letter.ByAnswer
 		return policy.Choice{Type: replyType}
+	}
+	s.chosen = letter.ByAccount
+	if s.env.Who.Settings.Type == "" {
+		s.chosen = letter.ByDefault
 	}
 	t := strings.ToLower(cmp.Or(s.env.Who.Settings.Type, in.usual))
 	if t == simpleType && s.offers(notifyType) && s.wantsNotice() {
+		s.chosen = letter.ByNotification
 		t = notifyType
 	}
 	return policy.Choice{Type: t}

@@ -38,7 +38,10 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 		Automatic: automatic(s.msg), Handover: s.profile.Handover, Recipients: in.recipients(s),
 	}
 	out.Facts.Letter.ID, out.Facts.Letter.Number = id, number
-	out.Kind, out.Fields = s.kind, s.told(f.Fields)
+	out.Kind, out.Fields, out.Chosen = s.kind, s.told(f.Fields), s.chosen
+	for _, a := range d.Advice {
+		out.Advice = append(out.Advice, string(a.Code))
+	}
 	if s.profile.Acknowledged() {
 		out.Term, _ = s.profile.TermFor(s.choice.term, s.at)
 	}

@@ -134,6 +134,9 @@ func (in *Intake) recipient(ctx context.Context, book *Book, r Recipient) (Recip
 	if err != nil {
 		return r, fmt.Errorf("account of recipient: %w", err)
 	}
+	if account.Disabled {
+		return r, policy.NewRefusal(policy.New(policy.RecipientBlocked, name.address))
+	}
 	r.Account = account.ID
 	return r, nil
 }

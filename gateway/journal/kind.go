@@ -37,6 +37,9 @@ const (
 	Created    = "created"    // the account was made
 	Credential = "credential" // a credential was added, changed or revoked
 	Settings   = "settings"   // settings, addresses or quota changed
+	Disabled   = "disabled"   // the account was blocked
+	Enabled    = "enabled"    // and opened again
+	Password   = "password"   // the account's own password was set
 	Consent    = "consent"    // a consent was given or taken back
 	Exported   = "exported"   // journal or letters were exported
 	Destroyed  = "destroyed"  // content or details were destroyed after their term
@@ -73,6 +76,9 @@ var descriptions = map[string]string{
 	Created:      "account created",
 	Credential:   "credential changed",
 	Settings:     "settings changed",
+	Disabled:     "account blocked",
+	Enabled:      "account opened again",
+	Password:     "password set",
 	Consent:      "consent",
 	Exported:     "export made",
 	Destroyed:    "content destroyed after its term",

@@ -2,6 +2,7 @@ package letter
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,15 +76,22 @@ func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
 	return b.Bytes()
 }
 
+// ErrBlocked says that the recipient's account is blocked.
+var ErrBlocked = errors.New("account of the recipient is blocked")
+
 // Receive writes an arrival into the recipient's account: the INBOX copy, the
 // record and the journal. A letter that is there already is left alone. It
 // returns when the letter came, which is earlier than the arrival when a
-// crash kept the sender's account from learning of it. It is pure on tx.
+// crash kept the sender's account from learning of it. ErrBlocked: a term must
+// not run where nobody can read. It is pure on tx.
 func Receive(tx mailstore.UpdateTx, a Arrival) (came time.Time, err error) {
 	if there, err := tx.Letter(a.record.ID, mailstore.Recipient); err == nil {
 		return there.At, nil
 	} else if !errors.Is(err, mailstore.ErrNoLetter) {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	if owner, err := tx.Account(); err != nil || owner.Disabled {
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, cmp.Or(err, ErrBlocked))
 	}
 	inbox, err := tx.MailboxByName("INBOX")
 	if err != nil {

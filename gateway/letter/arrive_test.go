@@ -17,6 +17,17 @@ import (
 // receive brings a letter to the first recipient and returns when it came.
 func (r *rig) receive(id mailstore.ID) (came time.Time) {
 	r.t.Helper()
+	arrival := r.arrival(id)
+	r.update(r.accounts[0], func(tx mailstore.UpdateTx) (err error) {
+		came, err = letter.Receive(tx, arrival)
+		return err
+	})
+	return came
+}
+
+// arrival prepares the delivery to the first recipient.
+func (r *rig) arrival(id mailstore.ID) letter.Arrival {
+	r.t.Helper()
 	var rec mailstore.Letter
 	var it mailstore.Item
 	r.view(r.sender, func(tx mailstore.Tx) (err error) {
@@ -38,11 +49,38 @@ func (r *rig) receive(id mailstore.ID) (came time.Time) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.update(r.accounts[0], func(tx mailstore.UpdateTx) (err error) {
-		came, err = letter.Receive(tx, arrival)
+	return arrival
+}
+
+// Nothing comes to a blocked account; what has come stays.
+func TestReceiveBlocked(t *testing.T) {
+	r := newRig(t, 1)
+	block := func(on bool) {
+		if _, err := auth.SetDisabled(t.Context(), r.store, r.accounts[0].ID, on, nil, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late, id := r.accept(1, nil), r.accept(1, nil)
+	if came := r.receive(id); !came.Equal(noon) {
+		t.Errorf("came %s", came)
+	}
+	block(true)
+	r.now = noon.Add(3 * time.Minute)
+	if came := r.receive(id); !came.Equal(noon) { // a courier that a crash ended
+		t.Errorf("told again, it came %s", came)
+	}
+	arrival := r.arrival(late)
+	err := r.store.Update(t.Context(), r.accounts[0].ID, func(tx mailstore.UpdateTx) error {
+		_, err := letter.Receive(tx, arrival)
 		return err
 	})
-	return came
+	if !errors.Is(err, letter.ErrBlocked) {
+		t.Errorf("received: %v", err)
+	}
+	block(false)
+	if came := r.receive(late); !came.Equal(r.now) {
+		t.Errorf("opened again, it came %s", came)
+	}
 }
 
 // A letter that is carried twice came when it came first, and once.
@@ -62,7 +100,7 @@ func TestReceiveTwice(t *testing.T) {
 			t.Errorf("INBOX has %d messages, %v", inbox.Messages, err)
 		}
 		size, err := tx.JournalSize()
-		if size != 1 {
+		if size != 2 { // with the making of the account
 			t.Errorf("%d entries in the journal", size)
 		}
 		all := mailstore.UIDSet{}

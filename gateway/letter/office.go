@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gosbridge/gateway/journal"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
@@ -46,7 +47,8 @@ type Change struct {
 	Recipient int // index in Outgoing.Recipients
 	Event     Event
 	At        time.Time
-	Reason    receipt.Reason // of a failure
+	Reason    receipt.Reason  // of a failure
+	By        journal.Details // who did it by command, for the journal
 }
 
 // MaxChanges is how many changes one transition takes, so that the Update of

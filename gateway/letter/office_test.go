@@ -34,7 +34,7 @@ func steps(r letter.Recipient) (lines []string) {
 func (r *rig) entries() (lines []string) {
 	r.t.Helper()
 	r.view(r.sender, func(tx mailstore.Tx) error {
-		for rec, err := range tx.Journal(0, 0) {
+		for rec, err := range tx.Journal(1, 0) { // the first is of the making of the account
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -109,6 +110,7 @@ func (b *builder) record(r *Recipient, c Change, step Step) error {
 		"letter": b.rec.ID.String(), "number": b.rec.Number, "type": b.rec.Type,
 		"counterpart": r.Party.Address, "state": string(step.State),
 	}
+	maps.Copy(details, c.By)
 	if step.Inferred {
 		details["inferred"] = "true"
 	}

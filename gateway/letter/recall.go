@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"gosbridge/gateway/journal"
@@ -24,17 +25,17 @@ type RecallResult struct {
 // Recall takes a letter back for its sender. A letter that is held is
 // cancelled at once; one that was dispatched is asked back from every
 // recipient who has not opened it. ErrTooLate after the recall time, or when
-// the letter is on its way this moment.
-func (o *Office) Recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {
+// the letter is on its way this moment. by tells in the journal who asked.
+func (o *Office) Recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (RecallResult, error) {
 	for {
-		res, err := o.recall(ctx, account, id)
+		res, err := o.recall(ctx, account, id, by)
 		if !errors.Is(err, ErrStale) {
 			return res, err
 		}
 	}
 }
 
-func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {
+func (o *Office) recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (RecallResult, error) {
 	rec, out, err := o.outgoing(ctx, account, id)
 	if err != nil {
 		return RecallResult{}, err
@@ -45,7 +46,7 @@ func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallRe
 		return res, fmt.Errorf("letter %s: %w: %s", rec.Number, ErrTooLate, sinceWhen(out))
 	}
 	if out.State() == Accepted {
-		if err := o.cancel(ctx, account, id, out, now); err == nil || !errors.Is(err, ErrTooLate) {
+		if err := o.cancel(ctx, account, id, out, by, now); err == nil || !errors.Is(err, ErrTooLate) {
 			return res, err
 		}
 		if !out.Hold.IsZero() {
@@ -53,7 +54,7 @@ func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallRe
 		}
 	}
 	res.Pending = true
-	return res, o.askBack(ctx, account, rec, out, now)
+	return res, o.askBack(ctx, account, rec, out, by, now)
 }
 
 // outgoing reads the sender's record.
@@ -72,10 +73,10 @@ func (o *Office) outgoing(ctx context.Context, account, id mailstore.ID) (rec ma
 // cancel takes back a letter that was not dispatched. The queue decides: an
 // item that a worker ever had is gone, for the letter may lie in a mailbox
 // even when the lease is over or the item was given back.
-func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, now time.Time) error {
+func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, by journal.Details, now time.Time) error {
 	changes := make([]Change, len(out.Recipients))
 	for i := range changes {
-		changes[i] = Change{Recipient: i, Event: EventRecall, At: now}
+		changes[i] = Change{Recipient: i, Event: EventRecall, At: now, By: by}
 	}
 	t, err := o.Prepare(ctx, account, id, changes)
 	if err != nil {
@@ -102,7 +103,7 @@ func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgo
 
 // askBack sends a notice to every recipient who may still give the letter
 // back.
-func (o *Office) askBack(ctx context.Context, account mailstore.ID, rec mailstore.Letter, out Outgoing, now time.Time) error {
+func (o *Office) askBack(ctx context.Context, account mailstore.ID, rec mailstore.Letter, out Outgoing, by journal.Details, now time.Time) error {
 	var asked []mailstore.Item
 	for i, r := range out.Recipients {
 		if r.State.Final() {
@@ -114,7 +115,9 @@ func (o *Office) askBack(ctx context.Context, account mailstore.ID, rec mailstor
 		}
 		asked = append(asked, it)
 	}
-	entry := journal.NewEntry(now, journal.RecallAsked, journal.Details{"letter": rec.ID.String(), "number": rec.Number})
+	details := journal.Details{"letter": rec.ID.String(), "number": rec.Number}
+	maps.Copy(details, by)
+	entry := journal.NewEntry(now, journal.RecallAsked, details)
 	err := o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
 		if _, err := journal.Append(tx, entry); err != nil {
 			return err

@@ -82,10 +82,28 @@ type Outgoing struct {
 	// GiveUp is when recipients that could not be reached become
 	// undeliverable.
 	GiveUp time.Time `json:"give_up"`
+	// Chosen says what chose the letter's type, and Advice are the codes of
+	// what the sender was told beside the acceptance.
+	Chosen Chosen   `json:"chosen,omitempty"`
+	Advice []string `json:"advice,omitempty"`
 	// Header is the letter's header as it was sent, for the third part of
 	// receipts (RFC 6522 §3); at most HeaderLimit octets, else empty.
 	Header []byte `json:"header,omitempty"`
 }
+
+// Chosen is what chooses the type of a letter.
+type Chosen string
+
+// What chooses, the strongest first.
+const (
+	ByHeader       Chosen = "header"
+	BySender       Chosen = "sender-suffix"
+	ByRecipient    Chosen = "recipient-suffix"
+	ByAnswer       Chosen = "answer"
+	ByAccount      Chosen = "account" // or its credential
+	ByDefault      Chosen = "default"
+	ByNotification Chosen = "notification-request"
+)
 
 // Field is one thing that is told of the sender, by its name in policy.Fields.
 type Field struct {

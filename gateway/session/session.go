@@ -26,6 +26,8 @@ type Reason uint8
 const (
 	Closing Reason = iota + 1 // the listener stops
 	Kicked                    // the operator ended it
+	Blocked                   // its account was blocked
+	Revoked                   // the credential that it was opened with was revoked
 )
 
 // Conn is what an adapter lets be done to a connection.
@@ -177,8 +179,8 @@ func (s *Session) Login(perAccount int, who auth.Identity) bool {
 	s.logout()
 	s.table.accounts[who.Account.ID]++
 	s.who = &who
-	if slices.ContainsFunc(against, func(f Filter) bool { return f.matches(s.info()) }) {
-		s.kick()
+	if i := slices.IndexFunc(against, func(f Filter) bool { return f.matches(s.info()) }); i >= 0 {
+		s.kick(against[i].reason())
 	}
 	return true
 }
@@ -227,8 +229,8 @@ func (s *Session) end(why Reason) {
 }
 
 // kick ends the session, and cuts it when that takes long.
-func (s *Session) kick() {
-	s.end(Kicked)
+func (s *Session) kick(why Reason) {
+	s.end(why)
 	if s.late == nil {
 		s.late = time.AfterFunc(Grace, s.cut)
 	}

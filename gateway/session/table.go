@@ -30,7 +30,12 @@ type Filter struct {
 	Account    mailstore.ID // that is logged in
 	Credential mailstore.ID // that it was done with
 	Name       string       // of that credential
+
+	Why Reason // what they are told; Kicked when zero
 }
+
+// reason is why the sessions that the filter names end.
+func (f Filter) reason() Reason { return cmp.Or(f.Why, Kicked) }
 
 // matches reports whether the filter names a session.
 func (f Filter) matches(i Info) bool {
@@ -171,7 +176,7 @@ func (t *Table) Kick(ctx context.Context, f Filter) int {
 		}
 		fits := f.matches(s.info())
 		if fits {
-			s.kick()
+			s.kick(f.reason())
 		}
 		return fits
 	})

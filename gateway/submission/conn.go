@@ -408,13 +408,7 @@ func (c *conn) awaitUntil(t time.Time) error {
 func (c *conn) goodbye() reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch c.ending {
-	case 0:
-		return reply{}
-	case sessions.Kicked:
-		return replyKicked
-	}
-	return replyClosing
+	return goodbyes[c.ending]
 }
 
 // End implements sessions.Conn: it wakes a client that waits for nothing but

@@ -11,6 +11,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/intake"
+	sessions "gosbridge/gateway/session"
 	"gosbridge/policy"
 )
 
@@ -82,6 +83,14 @@ func (r reply) line() []byte {
 // error is the reply for go-smtp to send.
 func (r reply) error() *smtp.SMTPError {
 	return &smtp.SMTPError{Code: r.code, EnhancedCode: r.enhanced, Message: r.text}
+}
+
+// goodbyes tell why a session ends (RFC 5321 §3.8: 421 may come at any time).
+var goodbyes = map[sessions.Reason]reply{
+	sessions.Closing: replyClosing,
+	sessions.Kicked:  replyKicked,
+	sessions.Blocked: {421, [3]int{4, 7, 0}, "login taken back: account is blocked"},
+	sessions.Revoked: {421, [3]int{4, 7, 0}, "login taken back: the password was revoked"},
 }
 
 // sizeLine ends the reply to EHLO (RFC 1870 §3: 0 for no fixed limit).

@@ -219,8 +219,8 @@ func (t *txn) lowered(owner mailstore.ID, addresses []string) ([]string, error) 
 	return low, nil
 }
 
-// createAccount makes an account and its mailboxes.
-func (w *work) createAccount(a mailstore.Account, boxes []mailstore.NewMailbox, now time.Time) error {
+// createAccount makes an account and its mailboxes, and does what belongs to it.
+func (w *work) createAccount(a mailstore.Account, boxes []mailstore.NewMailbox, now time.Time, also []func(mailstore.UpdateTx) error) error {
 	if w.get(bAccount, a.ID[:]) != nil {
 		return fmt.Errorf("account %s: %w", a.ID, mailstore.ErrExists)
 	}
@@ -252,12 +252,12 @@ func (w *work) createAccount(a mailstore.Account, boxes []mailstore.NewMailbox, 
 			return err
 		}
 	}
-	return w.firstMailboxes(keys, boxes)
+	return w.firstMailboxes(keys, boxes, also)
 }
 
 // firstMailboxes makes INBOX and the mailboxes of a new account, subscribed:
 // many mail programs show nothing else.
-func (w *work) firstMailboxes(keys *accountKeys, boxes []mailstore.NewMailbox) error {
+func (w *work) firstMailboxes(keys *accountKeys, boxes []mailstore.NewMailbox, also []func(mailstore.UpdateTx) error) error {
 	u := newUpdate(w, keys)
 	u.st = &state{nextBox: 1}
 	u.stDirty = true
@@ -274,7 +274,7 @@ func (w *work) firstMailboxes(keys *accountKeys, boxes []mailstore.NewMailbox) e
 			return fmt.Errorf("mailbox of new account: %w", err)
 		}
 	}
-	return u.flush()
+	return w.also(u, also)
 }
 
 // putAddresses replaces the addresses of an account.

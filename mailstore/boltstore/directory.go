@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"gosbridge/mailstore"
 )
@@ -16,9 +17,9 @@ type directory struct{ s *Store }
 const accountsPage = 200
 
 // CreateAccount implements mailstore.Directory.
-func (d directory) CreateAccount(ctx context.Context, a mailstore.Account, boxes []mailstore.NewMailbox) error {
+func (d directory) CreateAccount(ctx context.Context, a mailstore.Account, boxes []mailstore.NewMailbox, also ...func(mailstore.UpdateTx) error) error {
 	return d.s.submit(ctx, func(w *work) error {
-		return w.createAccount(a, boxes, d.s.now())
+		return w.createAccount(a, boxes, d.s.now(), also)
 	})
 }
 
@@ -106,23 +107,66 @@ func (d directory) accountsFrom(ctx context.Context, from []byte) (page []mailst
 }
 
 // PutCredential implements mailstore.Directory.
-func (d directory) PutCredential(ctx context.Context, c mailstore.Credential) error {
+func (d directory) PutCredential(ctx context.Context, c mailstore.Credential, also ...func(mailstore.UpdateTx) error) error {
 	return d.s.submit(ctx, func(w *work) error {
 		keys, err := w.accountKeys(c.Account, !w.created)
 		if err != nil {
 			return err
 		}
-		k := key(keys.num, c.ID)
-		var hidden encoder
-		hidden.string(c.Name)
-		hidden.bytes(c.Data)
-		var e encoder
-		e.string(c.Class)
-		e.time(c.Created)
-		e.bool(c.Revoked)
-		e.raw(seal(keys.seal, bCred, k, hidden.b))
-		return w.put(bCred, k, e.b)
+		if err := w.putCredential(keys, c); err != nil {
+			return err
+		}
+		return w.also(newUpdate(w, keys), also)
 	})
+}
+
+// CredentialUsed implements mailstore.Directory.
+func (d directory) CredentialUsed(ctx context.Context, account, credential mailstore.ID, at time.Time) error {
+	return d.s.submit(ctx, func(w *work) error {
+		keys, err := w.accountKeys(account, !w.created)
+		if err != nil {
+			return err
+		}
+		k := key(keys.num, credential)
+		v := w.get(bCred, k)
+		if v == nil {
+			return nil
+		}
+		c, err := decodeCredential(keys, k, v)
+		if err != nil || !at.After(c.Used) {
+			return err
+		}
+		c.Used = at
+		return w.putCredential(keys, c)
+	})
+}
+
+// also runs what belongs to a change of the directory, and writes what it
+// changed.
+func (w *work) also(u *update, also []func(mailstore.UpdateTx) error) error {
+	for _, fn := range also {
+		if err := fn(u); err != nil {
+			return err
+		}
+	}
+	return u.flush()
+}
+
+// putCredential writes a credential's row.
+func (w *work) putCredential(keys *accountKeys, c mailstore.Credential) error {
+	k := key(keys.num, c.ID)
+	var hidden encoder
+	hidden.string(c.Name)
+	hidden.bytes(c.Data)
+	if !c.Used.IsZero() { // a row of an older release ends before it
+		hidden.time(c.Used)
+	}
+	var e encoder
+	e.string(c.Class)
+	e.time(c.Created)
+	e.bool(c.Revoked)
+	e.raw(seal(keys.seal, bCred, k, hidden.b))
+	return w.put(bCred, k, e.b)
 }
 
 // Credentials implements mailstore.Directory.
@@ -156,6 +200,9 @@ func decodeCredential(keys *accountKeys, k, v []byte) (mailstore.Credential, err
 	}
 	h := decoder{b: clear}
 	c.Name, c.Data = h.string(), copied(h.bytes())
+	if len(h.b) > 0 {
+		c.Used = h.time()
+	}
 	return c, h.err()
 }
 

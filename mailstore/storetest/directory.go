@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -134,15 +135,57 @@ var directoryTests = []test{
 		list, err := e.s.Directory().Credentials(e.ctx, a)
 		e.no(err, "credentials")
 		e.eq(len(list), 2, "credentials")
-		got := list[0]
-		if got.ID != c.ID {
-			got = list[1]
-		}
+		got := e.credential(a, c.ID)
 		e.eq([]any{got.Account, got.Name, got.Class, got.Revoked, string(got.Data), got.Created.Equal(c.Created)},
 			[]any{a, "phone", "person", true, "verifier", true}, "credential")
+		e.eq(got.Used.IsZero(), true, "never used")
+		at := e.clock.Now().Add(time.Hour)
+		e.no(e.s.Directory().CredentialUsed(e.ctx, a, c.ID, at), "use")
+		e.no(e.s.Directory().CredentialUsed(e.ctx, a, c.ID, at.Add(-time.Minute)), "use told late")
+		e.no(e.s.Directory().CredentialUsed(e.ctx, b, c.ID, at), "use by another account")
+		e.is(e.s.Directory().CredentialUsed(e.ctx, mailstore.NewID(), c.ID, at), mailstore.ErrNoAccount, "use of no account")
+		e.reopen()
+		used := e.credential(a, c.ID)
+		e.eq([]any{used.Name, used.Class, used.Revoked, string(used.Data), used.Created.Equal(c.Created), used.Used.Equal(at)},
+			[]any{"phone", "person", true, "verifier", true, true}, "credential used")
 		list, err = e.s.Directory().Credentials(e.ctx, b)
 		e.eq([]any{len(list), err}, []any{0, nil}, "of another account")
 		e.is(e.s.Directory().PutCredential(e.ctx, mailstore.Credential{ID: mailstore.NewID(), Account: mailstore.NewID()}), mailstore.ErrNoAccount, "of no account")
+	}},
+	{"what belongs to a change", func(e *env) {
+		d := e.s.Directory()
+		refused := errors.New("refused")
+		note := func(text string, then error) func(mailstore.UpdateTx) error {
+			return func(tx mailstore.UpdateTx) error {
+				if _, err := tx.CreateMailbox(text, ""); err != nil {
+					return err
+				}
+				return then
+			}
+		}
+		names := func(a mailstore.ID) (list []string) {
+			e.view(a, func(tx mailstore.Tx) error {
+				boxes, err := tx.Mailboxes()
+				for _, b := range boxes {
+					list = append(list, b.Name)
+				}
+				return err
+			})
+			return list
+		}
+		a := mailstore.Account{ID: mailstore.NewID(), Addresses: []string{"a@example.org"}}
+		e.is(d.CreateAccount(e.ctx, a, nil, note("one", refused)), refused, "create, refused")
+		_, err := d.Account(e.ctx, a.ID)
+		e.is(err, mailstore.ErrNoAccount, "nothing is kept of it")
+		e.no(d.CreateAccount(e.ctx, a, nil, note("one", nil), note("two", nil)), "create")
+		c := mailstore.Credential{ID: mailstore.NewID(), Account: a.ID, Name: "laptop"}
+		e.is(d.PutCredential(e.ctx, c, note("three", refused)), refused, "put, refused")
+		list, err := d.Credentials(e.ctx, a.ID)
+		e.eq([]any{len(list), err}, []any{0, nil}, "credentials after a refusal")
+		e.no(d.PutCredential(e.ctx, c, note("four", nil)), "put")
+		e.reopen()
+		e.eq(e.credential(a.ID, c.ID).Name, "laptop", "credential")
+		e.eq(names(a.ID), "[INBOX four one two]", "mailboxes")
 	}},
 	{"numbers", func(e *env) {
 		var mu sync.Mutex
@@ -272,4 +315,18 @@ func (e *env) usage(a mailstore.ID, octets, messages, quota int64) {
 		e.eq([]any{u.Octets, u.Messages, u.Quota}, []any{octets, messages, quota}, "usage")
 		return err
 	})
+}
+
+// credential is one credential of an account.
+func (e *env) credential(account, id mailstore.ID) mailstore.Credential {
+	e.Helper()
+	list, err := e.s.Directory().Credentials(e.ctx, account)
+	e.no(err, "credentials")
+	for _, c := range list {
+		if c.ID == id {
+			return c
+		}
+	}
+	e.Fatalf("no credential %s", id)
+	return mailstore.Credential{}
 }
