@@ -71,6 +71,27 @@ def run(*argv, stdin=None, patience=PATIENCE, env=None):
         env=env, check=False)
 
 
+def start(argv, out, **how):
+    """Starts a program that goes on; out takes what it says."""
+    process = subprocess.Popen(
+        [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **how)
+    _running.add(process)
+    return process
+
+
+def end(process, how=signal.SIGTERM):
+    """Ends a program by a signal, and by force if that does not do; its status, None when it took force."""
+    process.send_signal(how)
+    try:
+        return process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+    finally:
+        _running.discard(process)
+
+
 class Gateway:
     """A data folder and the process that serves it."""
 
@@ -129,10 +150,7 @@ class Gateway:
     def _start(self, argv, preexec=None):
         assert self.process is None, "it runs already"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [BINARY, *(str(a) for a in argv)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                preexec_fn=preexec, cwd=self.temp)
-        _running.add(self.process)
+            self.process = start([BINARY, *argv], log, preexec_fn=preexec, cwd=self.temp)
 
     def _await(self, what, check):
         def look():
@@ -163,15 +181,9 @@ class Gateway:
 
     def _end(self, how):
         process, self.process = self.process, None
-        process.send_signal(how)
-        try:
-            return process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError("did not end within %d s:\n%s" % (PATIENCE, self.output())) from None
-        finally:
-            _running.discard(process)
+        status = end(process, how)
+        assert status is not None, "did not end within %d s:\n%s" % (PATIENCE, self.output())
+        return status
 
     def close(self):
         """Ends it if it runs, and removes what it left."""
