@@ -242,6 +242,15 @@ class Employee(Office):
             uid = only(m, "INBOX", number)
             self.assertNotIn("+registered", m.header([uid], "From")[uid])
 
+    def test_own_copy(self):
+        """with a copy of its own in Sent, which Thunderbird files unless told otherwise, the letter is there once"""
+        self.assertTrue(self.thunderbird.own_copy(), "the default")
+        begin = len(self.thunderbird.dialogue())
+        self.send_once("Заявление с копией", kind="registered")
+        said = [line for *_, line in self.thunderbird.dialogue()[begin:]]
+        self.assertTrue([line for line in said if re.match(r'(?i)\d+ append "Sent"', line)], "Thunderbird filed no copy")
+        self.assertTrue([line for line in said if re.match(r"\d+ OK \[APPENDUID ", line)], "its copy was not answered")
+
     def test_states(self):
         """states of a sent letter come to the screen while Thunderbird idles, as tags"""
         octets = letters.registered(subject="О выдаче разрешения")
