@@ -35,11 +35,20 @@ func (s *session) capability(*call) (answer, error) {
 	return ok("that is all"), nil
 }
 
-// noop answers NOOP and CHECK: what they are for is sent behind every command
-// (RFC 3501 §6.1.2). Every commit is durable, so CHECK has nothing to do.
+// noop answers NOOP and CHECK: it tells what is new, as is done behind every
+// command (RFC 3501 §6.1.2), but here the client listens for it. Every commit is
+// durable, so CHECK has nothing to do.
 func (s *session) noop(*call) (answer, error) {
 	s.r.EOL()
-	return ok("done"), s.r.Err()
+	if err := s.r.Err(); err != nil || s.view == nil {
+		return ok("done"), err
+	}
+	err := s.poll(pollAll)
+	s.view.aside = false
+	if err != nil {
+		return answer{}, &ended{err}
+	}
+	return ok("done"), nil
 }
 
 // logout answers LOGOUT (RFC 3501 §6.1.3).

@@ -15,7 +15,7 @@ var commands map[string]command
 func init() {
 	commands = map[string]command{
 		"CAPABILITY":   {anyTime, pollHint, (*session).capability},
-		"NOOP":         {anyTime, pollAll, (*session).noop},
+		"NOOP":         {anyTime, pollNever, (*session).noop}, // looks itself
 		"LOGOUT":       {anyTime, pollNever, (*session).logout},
 		"ID":           {anyTime, pollHint, (*session).identify},
 		"STARTTLS":     {notAuthenticated, pollNever, (*session).startTLS},
@@ -37,7 +37,7 @@ func init() {
 		"APPEND":      {authenticated, pollAll, (*session).appendMessage},
 		"IDLE":        {authenticated, pollAll, (*session).idle},
 
-		"CHECK":       {selected, pollAll, (*session).noop},
+		"CHECK":       {selected, pollNever, (*session).noop},
 		"CLOSE":       {selected, pollNever, (*session).closeBox},
 		"UNSELECT":    {selected, pollNever, (*session).closeBox},
 		"EXPUNGE":     {selected, pollAll, (*session).expunge},

@@ -15,7 +15,7 @@ func (s *session) idle(*call) (answer, error) {
 	}
 	s.w.Raw("+ idling").CRLF()
 	if s.view != nil {
-		if err := s.poll(pollAll); err != nil {
+		if err := s.catchUpIdle(); err != nil {
 			return answer{}, err
 		}
 	}
@@ -53,6 +53,25 @@ func (s *session) idle(*call) (answer, error) {
 	return ok("awake"), nil
 }
 
+// catchUpIdle tells a client that begins to idle what changed. Thunderbird
+// takes note of an EXISTS from SELECT, NOOP and IDLE, but not of one that comes
+// with the answer to a FETCH or another command: a letter that arrived then
+// would not be seen until the next. So it is said once more; a client must take
+// any response at any time (RFC 3501 §7).
+func (s *session) catchUpIdle() error {
+	v := s.view
+	again := v.aside
+	v.aside = false
+	if err := s.poll(pollAll); err != nil {
+		return err
+	}
+	if again && !v.aside {
+		s.writeExists()
+	}
+	v.aside = false
+	return s.w.Err()
+}
+
 // push sends changes until stop. When it fails it cuts the connection, so
 // that the wait for DONE ends too.
 func (s *session) push(stop <-chan struct{}) error {
@@ -64,6 +83,7 @@ func (s *session) push(stop <-chan struct{}) error {
 		case <-hints:
 		}
 		err := s.poll(pollAll)
+		s.view.aside = false
 		if err == nil {
 			err = s.w.Flush()
 		}

@@ -3,6 +3,7 @@ package imapd
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -288,6 +289,59 @@ func TestIdlePush(t *testing.T) {
 	l.read()
 	if got := l.read(); !strings.HasPrefix(got, "j BAD") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// An EXISTS that came with the answer to another command is said again, once,
+// to who begins to idle: there are clients that overlooked the first.
+func TestIdleRepeatsExists(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliver("INBOX", plainMail)
+	l := w.selected("INBOX")
+	tag := 0
+	idle := func(name string, want ...string) {
+		t.Helper()
+		tag++
+		l.send(fmt.Sprintf("i%d IDLE\r\nDONE\r\n", tag))
+		got, _ := l.until(fmt.Sprintf("i%d", tag))
+		if want = append([]string{"+ idling"}, want...); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	idle("nothing new")
+	for _, cmd := range []string{"UID FETCH 1 UID", "STORE 1 +FLAGS.SILENT (\\Seen)", "UID SEARCH UID 77", "LIST \"\" nothing", "COPY 1 Trash"} {
+		w.deliver("INBOX", plainMail)
+		now := fmt.Sprintf("* %d EXISTS", w.messages("INBOX"))
+		if got := l.ok(cmd); !slices.Contains(got, now) {
+			t.Fatalf("%s: got %q without %q", cmd, got, now)
+		}
+		idle("after "+cmd, now)
+		idle("once more after " + cmd)
+	}
+	w.deliver("INBOX", plainMail)
+	l.ok("UID FETCH 1 UID")
+	w.deliver("INBOX", plainMail)
+	idle("with news", fmt.Sprintf("* %d EXISTS", w.messages("INBOX")))
+	l.send("p IDLE\r\n")
+	l.read()
+	w.deliver("INBOX", plainMail)
+	now := fmt.Sprintf("* %d EXISTS", w.messages("INBOX"))
+	if got := l.read(); got != now {
+		t.Errorf("got %q, want %q", got, now)
+	}
+	l.send("DONE\r\n")
+	l.until("p")
+	idle("after a push")
+	for _, cmd := range []string{"NOOP", "CHECK", "SELECT INBOX"} {
+		w.deliver("INBOX", plainMail)
+		l.ok("UID FETCH 1 UID")
+		l.ok(cmd)
+		idle("after " + cmd)
+		w.deliver("INBOX", plainMail)
+		if got, now := l.ok(cmd), fmt.Sprintf("* %d EXISTS", w.messages("INBOX")); !slices.Contains(got, now) {
+			t.Errorf("%s: got %q without %q", cmd, got, now)
+		}
+		idle("after news by " + cmd)
 	}
 }
 

@@ -167,7 +167,7 @@ func (s *session) tell(n news) error {
 		s.writeFlagLists(n.box)
 	}
 	if n.fresh {
-		s.w.Raw("* ").Number(uint64(v.exists)).Raw(" EXISTS").CRLF()
+		s.writeExists()
 	}
 	own := v.own
 	v.own = nil
@@ -177,6 +177,12 @@ func (s *session) tell(n news) error {
 		}
 		return s.w.Err()
 	})
+}
+
+// writeExists tells how many messages there are.
+func (s *session) writeExists() {
+	s.w.Raw("* ").Number(uint64(s.view.exists)).Raw(" EXISTS").CRLF()
+	s.view.aside = true
 }
 
 // ownChange is what an Update of this session changed and answered itself.

@@ -19,6 +19,7 @@ type view struct {
 	uidNext  mailstore.UID    // messages below it were announced
 	exists   uint32           // how many messages the client counts
 	keywords int              // how many of the mailbox's keywords were told
+	aside    bool             // the last EXISTS came with the answer to a command that does not ask for it
 
 	// uids is the UID of each sequence number. It is loaded by the first
 	// command that needs one; until then exists is all there is. It may be
