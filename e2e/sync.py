@@ -5,6 +5,12 @@ from mailbox import Mailbox, fill
 from programs import unix
 
 
+def templates(gateway, user):
+    """How many templates the account was made with."""
+    with Mailbox(gateway, user) as m:
+        return int(m.status("Templates")["MESSAGES"])
+
+
 def begin(test, user):
     """1,000 messages in INBOX; gives what shows that they are still there, octets and flags."""
     messages = letters.archive(1000)

@@ -80,7 +80,7 @@ remotepassfile = %s
         """1,000 messages, then passes with news from both sides, and passes without"""
         untouched = sync.begin(self, U1)
         self.configure(U1)
-        self.assertEqual(len(self.sync()), 1000)
+        self.assertEqual(len(self.sync()), 1000 + sync.templates(self.gateway, U1))
         untouched(self.assertAlike(U1))
         self.assertQuiet(U1)
         sync.change_far(self.gateway, U1)

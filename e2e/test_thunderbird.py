@@ -163,16 +163,15 @@ class Employee(Office):
     def places(self, m, message_id):
         """Where a letter is, by mailbox: its UIDs."""
         found = {}
-        for line in m.ok(m.imap.list()):
-            name = re.search(rb'"/" ("?)(.+)\1$', line)[2].decode()
-            if uids := m.select('"%s"' % name).uids("HEADER", "Message-ID", message_id):
+        for name in m.names():
+            if uids := m.select(name).uids("HEADER", "Message-ID", message_id):
                 found[name] = uids
         return found
 
     def test_moving(self):
         """moving to a folder, deleting and archiving leave the same letter in one place"""
         self.thunderbird.make_folder("Дела")
-        for command, to, path, folder in (("cmd_moveMessage", r"&BBQENQQ7BDA-", "Дела", "Дела"),
+        for command, to, path, folder in (("cmd_moveMessage", "Дела", "Дела", "Дела"),
                                           ("cmd_deleteMessage", "Trash", "Trash", None),
                                           ("cmd_archive", r"Archive/\d{4}", "Archive/%s" % time.gmtime().tm_year, None)):
             with self.subTest(command), self.mailbox() as m:
@@ -184,7 +183,7 @@ class Employee(Office):
                 self.assertEqual([len(uids) for uids in self.places(m, message_id).values()], [1])
                 (name, (uid,)), = found.items()
                 self.assertRegex(name, to)
-                self.assertEqual(m.select('"%s"' % name).fetch(uid), before)
+                self.assertEqual(m.select(name).fetch(uid), before)
                 wait_for("its end in INBOX", lambda: self.thunderbird.look("INBOX", message_id) is None)
                 self.thunderbird.show(path)
                 self.thunderbird.until(path, message_id, subject="О переезде")
