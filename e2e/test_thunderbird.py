@@ -245,10 +245,11 @@ class Employee(Office):
         """with a copy of its own in Sent, which Thunderbird files unless told otherwise, the letter is there once"""
         self.assertTrue(self.thunderbird.own_copy(), "the default")
         begin = len(self.thunderbird.dialogue())
-        self.send_once("Заявление с копией", kind="registered")
+        _, message_id = self.send_once("Заявление с копией", kind="registered")
         said = [line for *_, line in self.thunderbird.dialogue()[begin:]]
         self.assertTrue([line for line in said if re.match(r'(?i)\d+ append "Sent"', line)], "Thunderbird filed no copy")
         self.assertTrue([line for line in said if re.match(r"\d+ OK \[APPENDUID ", line)], "its copy was not answered")
+        self.thunderbird.until("Sent", message_id, keywords=["letter-delivered"])
 
     def test_states(self):
         """states of a sent letter come to the screen while Thunderbird idles, as tags"""
