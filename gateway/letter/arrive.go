@@ -67,8 +67,10 @@ func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", out.Facts.Sender.Address)
 	fmt.Fprintf(&b, "Received: by gosbridge id %s; %s\r\n", rec.ID, at.UTC().Format(time.RFC1123Z))
-	b.Write(Header(rec.Number, rec.Type))
+	// Number, type and term end the prefix: by them a reader of docs/evidence.md
+	// takes it off, for a client's own X-Letter-Kind may follow.
 	b.Write(appealHeader(out))
+	b.Write(Header(rec.Number, rec.Type))
 	if until := TermEnd(at, out.Term); out.Waits() && !until.IsZero() {
 		b.Write(AckUntil(until))
 	}
