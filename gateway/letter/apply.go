@@ -29,6 +29,7 @@ type Transition struct {
 	bodies   []body.Ref
 	shown    State // what the status keywords will say
 	held     bool
+	rest     mailstore.Item // shows it on the copies that Apply leaves
 }
 
 // filed is a mail for one of the account's own mailboxes.
@@ -49,8 +50,9 @@ func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
 	return errors.Join(errs...)
 }
 
-// Apply writes a transition: record, evidence, journal, receipts, status
-// keywords and queue items. ErrStale, before anything is written, when the
+// Apply writes a transition: record, evidence, journal, receipts, queue items
+// and the status keywords of the letter's copies, of which the queue gets those
+// beyond a few. ErrStale, before anything is written, when the
 // letter is no longer as it was. It is pure on tx.
 func Apply(tx mailstore.UpdateTx, t *Transition) error {
 	if t.Empty() {
@@ -90,7 +92,14 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
 	}
-	return show(tx, t.record.ID, keywords(t.shown, t.held))
+	left, err := show(tx, t.record.ID, keywords(t.shown, t.held), shownAtOnce)
+	if err == nil && left {
+		err = tx.Enqueue(t.rest)
+	}
+	if err != nil {
+		return fmt.Errorf("letter %s: %w", t.record.Number, err)
+	}
+	return nil
 }
 
 // settled is what a transition writes where the account may have a copy of the
@@ -161,41 +170,6 @@ func keywords(s State, held bool) []string {
 	}
 	name := string(s)
 	return []string{keywordPrefix + strings.ToUpper(name[:1]) + name[1:]}
-}
-
-// show sets the status keywords on every row of the account that shows the
-// letter.
-func show(tx mailstore.UpdateTx, letter mailstore.ID, want []string) error {
-	rows, err := tx.ByLetter(letter)
-	if err != nil {
-		return fmt.Errorf("rows of letter: %w", err)
-	}
-	boxes := map[mailstore.MailboxID]mailstore.UIDSet{}
-	var order []mailstore.MailboxID
-	for _, row := range rows {
-		set, ok := boxes[row.Mailbox]
-		if !ok {
-			order = append(order, row.Mailbox)
-		}
-		set.AddNum(row.UID)
-		boxes[row.Mailbox] = set
-	}
-	var drop []string
-	for _, k := range statusKeywords {
-		if !containsFold(want, k) {
-			drop = append(drop, k)
-		}
-	}
-	for _, box := range order {
-		for _, change := range []mailstore.FlagChange{
-			{Op: mailstore.FlagsRemove, Keywords: drop}, {Op: mailstore.FlagsAdd, Keywords: want},
-		} {
-			if _, err := tx.SetFlags(box, boxes[box], change); err != nil {
-				return fmt.Errorf("status keywords: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 func containsFold(list []string, s string) bool {

@@ -74,6 +74,10 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
 		return o.tooLate(ctx, it, n)
+	case noticeShow:
+		return o.showRest(ctx, it)
+	case noticeTakeOut:
+		return o.takeOutRest(ctx, it)
 	}
 	return fmt.Errorf("notice %s: %w: kind %q", it.ID, mailstore.ErrVersion, n.Kind)
 }
@@ -152,7 +156,8 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 	})
 }
 
-// takeOut expunges every row that shows the received letter and records it.
+// takeOut records that a received letter was taken back, and expunges the rows
+// that show it: more than a slice of them through the queue.
 func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry journal.Entry) error {
 	account, err := tx.Account()
 	if err != nil {
@@ -162,10 +167,16 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry jo
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		set := mailstore.UIDSet{}
-		set.AddNum(row.UID)
-		if _, err := tx.Expunge(row.Mailbox, set, false); err != nil {
+	left, err := remove(tx, rows, rowsAtOnce)
+	if err != nil {
+		return err
+	}
+	if left {
+		rest, err := newNotice(rec.ID, account.ID, noticeTakeOut, in.Recipient, entry.At)
+		if err != nil {
+			return err
+		}
+		if err := tx.Enqueue(rest); err != nil {
 			return err
 		}
 	}
