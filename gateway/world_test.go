@@ -67,11 +67,11 @@ var sharedOffice = sync.OnceValues(func() (office, error) {
 	}
 	var entries []registry.Entry
 	for i, a := range append([]string{senderAddress, firstAddress, secondAddress}, members(maxMembers)...) {
-		inn, err := registry.MakeINN(fmt.Sprintf("7707083%02d", i))
+		inn, err := registry.MakeINN(fmt.Sprintf("77070%04d", i))
 		if err != nil {
 			return office{}, err
 		}
-		ogrn, err := registry.MakeOGRN(fmt.Sprintf("1027700132%02d", i+1))
+		ogrn, err := registry.MakeOGRN(fmt.Sprintf("10277001%04d", i+1))
 		if err != nil {
 			return office{}, err
 		}
@@ -91,7 +91,9 @@ var sharedOffice = sync.OnceValues(func() (office, error) {
 		}
 		profiles[i].DelayWarning, profiles[i].DelayFailure = policy.Duration(giveUp/2), policy.Duration(giveUp)
 	}
-	rules, err := policy.NewRules(profiles)
+	many := policy.Unlimited("many")
+	many.Recall, many.RecallWindow = policy.RecallHold, policy.Duration(5*time.Minute)
+	rules, err := policy.NewRules(append(profiles, many))
 	if err != nil {
 		return office{}, err
 	}
@@ -110,7 +112,7 @@ const (
 
 // maxMembers is how many more parties there are in the registry, for letters
 // to many.
-const maxMembers = 40
+const maxMembers = 1000
 
 // members are the addresses of n of them.
 func members(n int) (list []string) {

@@ -22,6 +22,7 @@ const (
 	noticeWithdraw  noticeKind = "withdraw"  // to the recipient: take it out, if unopened
 	noticeWithdrawn noticeKind = "withdrawn" // to the sender: it was taken out
 	noticeTooLate   noticeKind = "too-late"  // to the sender: it had been opened
+	noticeCancel    noticeKind = "cancel"    // to the account itself: more recipients of a recalled letter
 	noticeShow      noticeKind = "show"      // to the account itself: more rows show the state
 	noticeTakeOut   noticeKind = "take-out"  // to the account itself: more rows are taken out
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gosbridge/gateway/journal"
@@ -71,17 +72,15 @@ func (o *Office) outgoing(ctx context.Context, account, id mailstore.ID) (rec ma
 
 // cancel takes back a letter that was not dispatched. The queue decides: an
 // item that a worker ever had is gone, for the letter may lie in a mailbox
-// even when the lease is over or the item was given back.
+// even when the lease is over or the item was given back. In the same Update
+// the letter is recalled, for all recipients; where they are more than one
+// transition takes, the queue has the rest of their evidence and receipts.
 func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, now time.Time) error {
-	changes := make([]Change, len(out.Recipients))
-	for i := range changes {
-		changes[i] = Change{Recipient: i, Event: EventRecall, At: now}
-	}
-	t, err := o.Prepare(ctx, account, id, changes)
+	t, err := o.prepare(ctx, account, id, func(b *builder) error { return b.cancel(now) })
 	if err != nil {
 		return err
 	}
-	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+	return o.commit(ctx, account, t, func(tx mailstore.UpdateTx) error {
 		it, err := tx.Item(out.Dispatch)
 		if errors.Is(err, mailstore.ErrNoItem) || err == nil && it.Attempts > 0 {
 			return fmt.Errorf("%w: dispatched", ErrTooLate)
@@ -89,15 +88,58 @@ func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgo
 		if err != nil {
 			return err
 		}
-		if err := tx.Cancel(out.Dispatch); err != nil {
+		return tx.Cancel(out.Dispatch)
+	}, nil)
+}
+
+// cancel recalls the letter for recipients who still stand at Accepted, as
+// many as one transition takes; where it begins with a part of them, it marks
+// the letter as recalled and queues the rest.
+func (b *builder) cancel(at time.Time) error {
+	if b.out.Cancelled.IsZero() && len(b.out.Recipients) > MaxChanges {
+		b.out.Cancelled = at
+		b.t.journal = append(b.t.journal, journal.NewEntry(at, journal.Recalled, journal.Details{
+			"letter": b.rec.ID.String(), "number": b.rec.Number, "type": b.rec.Type,
+			"recipients": fmt.Sprint(len(b.out.Recipients)), "state": string(Recalled),
+		}))
+		rest, err := newNotice(b.rec.ID, b.owner.ID, noticeCancel, 0, at)
+		if err != nil {
 			return err
 		}
-		return Apply(tx, t)
-	})
-	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
-		return errors.Join(err, t.Discard(context.WithoutCancel(ctx), o.store.Bodies()))
+		b.t.items = append(b.t.items, rest)
 	}
-	return err
+	n := 0
+	for i, r := range b.out.Recipients {
+		if r.State != Accepted {
+			continue
+		}
+		if n++; n > MaxChanges {
+			break
+		}
+		if err := b.change(Change{Recipient: i, Event: EventRecall, At: at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waiting reports whether a recipient still stands at Accepted.
+func (o Outgoing) waiting() bool {
+	return slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.State == Accepted })
+}
+
+// cancelRest works on a slice of what is left of a cancelled letter.
+func (o *Office) cancelRest(ctx context.Context, it mailstore.Item) error {
+	left := false
+	t, err := o.prepare(ctx, it.Account, it.Letter, func(b *builder) error {
+		err := b.cancel(b.out.Cancelled)
+		left = b.out.waiting()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return o.goOn(tx, it, left) })
 }
 
 // askBack sends a notice to every recipient who may still give the letter

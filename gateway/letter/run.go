@@ -74,6 +74,8 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
 		return o.tooLate(ctx, it, n)
+	case noticeCancel:
+		return o.cancelRest(ctx, it)
 	case noticeShow:
 		return o.showRest(ctx, it)
 	case noticeTakeOut:
@@ -88,16 +90,7 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	if err != nil {
 		return err
 	}
-	err = o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		if err := Apply(tx, t); err != nil {
-			return err
-		}
-		return tx.Complete(it)
-	})
-	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
-		return errors.Join(err, t.Discard(ctx, o.store.Bodies()))
-	}
-	return err
+	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
 // fileCopy files a receipt that the other side's account sent along.
