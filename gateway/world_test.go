@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +137,8 @@ type world struct {
 	mailroom letter.Mailroom
 	accounts map[string]mailstore.Account
 
+	signed atomic.Int64 // how often the operator did
+
 	ownCopy mailstore.ID // of the mail program's copy of what it sends
 
 	seen     glimpse // what mail programs saw before a crash
@@ -206,7 +209,7 @@ func (w *world) equip(plan fault.Plan) {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil))
 	}
 	maker, err := receipt.New(receipt.Options{
-		Signer: shared.operator, From: "receipts@gosbridge.example", Name: "Operator", Now: time.Now,
+		Signer: counter{shared.operator, &w.signed}, From: "receipts@gosbridge.example", Name: "Operator", Now: time.Now,
 	})
 	if err != nil {
 		w.t.Fatal(err)

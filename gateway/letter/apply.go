@@ -18,6 +18,21 @@ import (
 // prepare it again.
 var ErrStale = errors.New("letter moved on")
 
+// staleTries is how often a transition is prepared on a letter that moves on.
+const staleTries = 25
+
+// Afresh calls f, which prepares a transition and applies it, until it no
+// longer fails with ErrStale; but not for ever: the error then is for now.
+func Afresh(f func() error) error {
+	var err error
+	for range staleTries {
+		if err = f(); !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	return fmt.Errorf("given up after %d tries, try again later: %w", staleTries, err)
+}
+
 // Transition is what events do to one letter in one account, prepared with its
 // evidence on the letter as it was. It is applied once or thrown away.
 type Transition struct {
@@ -40,6 +55,16 @@ type filed struct {
 
 // Empty reports whether the events changed nothing.
 func (t *Transition) Empty() bool { return len(t.journal) == 0 }
+
+// Weight is how many messages Apply touches at most: who applies several
+// transitions in one Update keeps them below mailstore.MaxMessagesPerUpdate.
+func (t *Transition) Weight() int {
+	if t.Empty() {
+		return 0
+	}
+	// An own copy may give way; a row is touched twice to show a state.
+	return len(t.mails) + 1 + 2*shownAtOnce
+}
 
 // Discard removes the bodies of a transition that was not applied.
 func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
