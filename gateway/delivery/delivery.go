@@ -136,7 +136,7 @@ func (c *Courier) later(ctx context.Context, it mailstore.Item) {
 	err := c.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		return tx.Retry(it, c.now().Add(backoff(it.Attempts)))
 	})
-	if err != nil && !errors.Is(err, mailstore.ErrNoItem) && !errors.Is(err, mailstore.ErrLeased) {
+	if err != nil && !worker.Lost(err) {
 		c.log.Error("letter not given back", "account", it.Account, "item", it.ID, "err", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // ErrTooLate says that a letter can no longer be taken back.
 var ErrTooLate = errors.New("too late to recall")
 
-// Recalled is the answer to Recall.
+// RecallResult is the answer to Recall.
 type RecallResult struct {
 	Number string
 	// Pending says that the letter was handed over already: whether it comes
@@ -25,14 +25,14 @@ type RecallResult struct {
 // Recall takes a letter back for its sender. A letter that is held is
 // cancelled at once; one that was dispatched is asked back from every
 // recipient who has not opened it. ErrTooLate after the recall time, or when
-// the letter is on its way this moment.
-func (o *Office) Recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {
-	for {
-		res, err := o.recall(ctx, account, id)
-		if !errors.Is(err, ErrStale) {
-			return res, err
-		}
-	}
+// the letter is on its way this moment; ErrStale when it moves on all the time,
+// so that it has to be tried again later.
+func (o *Office) Recall(ctx context.Context, account, id mailstore.ID) (res RecallResult, err error) {
+	err = Afresh(func() error {
+		res, err = o.recall(ctx, account, id)
+		return err
+	})
+	return res, err
 }
 
 func (o *Office) recall(ctx context.Context, account, id mailstore.ID) (RecallResult, error) {

@@ -20,8 +20,8 @@ func inBubble(t *testing.T, recipients int, test func(t *testing.T, r *rig)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newRig(t, recipients)) })
 }
 
-// work lets the office work until nothing is due.
-func (r *rig) work() {
+// run lets the office work until nothing is due.
+func (r *rig) run() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
@@ -31,6 +31,12 @@ func (r *rig) work() {
 	if err := <-done; err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// work does, and wants nothing to be left.
+func (r *rig) work() {
+	r.t.Helper()
+	r.run()
 	if _, waits, err := r.store.Queue().Next(r.t.Context(), letter.Class); err != nil || waits {
 		r.t.Errorf("the office left something, %v", err)
 	}

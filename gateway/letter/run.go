@@ -35,12 +35,9 @@ func (o *Office) Run(ctx context.Context, owner string) error {
 // account are rarely more than one, and each is one Update.
 func (o *Office) work(ctx context.Context, items []mailstore.Item) {
 	for _, it := range items {
-		err := o.notice(ctx, it)
-		for errors.Is(err, ErrStale) {
-			err = o.notice(ctx, it)
-		}
-		if err == nil || errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem) {
-			continue // done, or somebody else's by now
+		err := Afresh(func() error { return o.notice(ctx, it) })
+		if err == nil || worker.Lost(err) {
+			continue
 		}
 		o.log.Error("notice failed", "account", it.Account, "letter", it.Letter, "item", it.ID, "err", err)
 		o.later(ctx, it, rest(it.Attempts))
@@ -52,7 +49,7 @@ func (o *Office) later(ctx context.Context, it mailstore.Item, wait time.Duratio
 	err := o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		return tx.Retry(it, o.now().Add(wait))
 	})
-	if err != nil {
+	if err != nil && !worker.Lost(err) {
 		o.log.Error("notice not given back", "account", it.Account, "item", it.ID, "err", err)
 	}
 }
