@@ -122,7 +122,7 @@ func checkForms(t *testing.T, submitted []byte, sentCopy, delivered stored, want
 	if at := ours.FindIndex(delivered.octets); at == nil || at[1] != len(prefix) {
 		t.Errorf("whoever does not know the sent form ends the prefix at %v:\n%s", at, prefix)
 	}
-	for _, field := range []string{"Return-Path: <", "Received: ", "X-Letter-Number: GP-", "X-Letter-Type: "} {
+	for _, field := range []string{"Return-Path: <", "Received: by localhost id ", "X-Letter-Number: GP-", "X-Letter-Type: "} {
 		if bytes.Count(prefix, []byte(field)) != 1 {
 			t.Errorf("header prefix has no %s:\n%s", field, prefix)
 		}

@@ -219,7 +219,7 @@ func (w *world) equip(plan fault.Plan) {
 		Store: w.store, Office: w.office, Numbers: letter.NewNumbers(w.store.Directory()), Hostname: "gosbridge.example",
 		Default: "simple", Book: shared.book, Now: time.Now, Logger: log,
 	})
-	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Now: time.Now, Logger: log})
+	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Hostname: "gosbridge.example", Now: time.Now, Logger: log})
 	w.mailroom = letter.NewMailroom(time.Now)
 }
 

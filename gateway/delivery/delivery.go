@@ -22,23 +22,25 @@ import (
 
 // Options are what a Courier works with.
 type Options struct {
-	Store  mailstore.Store
-	Office *letter.Office
-	Now    func() time.Time
-	Logger *slog.Logger
+	Store    mailstore.Store
+	Office   *letter.Office
+	Hostname string // of this gateway, as in Received
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Courier delivers letters. Create it with New and start it with Run.
 type Courier struct {
 	store  mailstore.Store
 	office *letter.Office
+	host   string
 	now    func() time.Time
 	log    *slog.Logger
 }
 
 // New returns a courier.
 func New(o Options) *Courier {
-	return &Courier{store: o.Store, office: o.Office, now: o.Now, log: o.Logger}
+	return &Courier{store: o.Store, office: o.Office, host: o.Hostname, now: o.Now, log: o.Logger}
 }
 
 // Run delivers until ctx ends and the batch in hand is done.
