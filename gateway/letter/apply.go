@@ -76,9 +76,9 @@ func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
 }
 
 // Apply writes a transition: record, evidence, journal, receipts, queue items
-// and the status keywords of the letter's copies, of which the queue gets those
-// beyond a few. ErrStale, before anything is written, when the
-// letter is no longer as it was. It is pure on tx.
+// and the status keywords of the letter's copies, of which those beyond a few
+// are left to the queue. ErrStale, before anything is written, when the letter
+// is no longer as it was. It is pure on tx.
 func Apply(tx mailstore.UpdateTx, t *Transition) error {
 	if t.Empty() {
 		return nil
