@@ -160,7 +160,7 @@ func file(tx mailstore.UpdateTx, m filed) error {
 	if err != nil {
 		return fmt.Errorf("file mail: %w", err)
 	}
-	if _, err := tx.Append(box.ID, m.message); err != nil {
+	if err := place(tx, box.ID, m.message); err != nil {
 		return fmt.Errorf("file mail in %s: %w", m.role, err)
 	}
 	return nil

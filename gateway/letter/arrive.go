@@ -92,7 +92,7 @@ func Receive(tx mailstore.UpdateTx, a Arrival) (came time.Time, err error) {
 	if err != nil {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
-	if _, err := tx.Append(inbox.ID, a.message); err != nil {
+	if err := place(tx, inbox.ID, a.message); err != nil {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if err := tx.PutLetter(a.record); err != nil {

@@ -2,8 +2,10 @@ package letter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"gosbridge/mailstore"
 )
@@ -37,44 +39,63 @@ func boxes(rows []mailstore.Location) iter.Seq2[mailstore.MailboxID, []mailstore
 	}
 }
 
+// place appends a message. A mailbox whose owner has used up its keywords takes
+// it without those of letters.
+func place(tx mailstore.UpdateTx, box mailstore.MailboxID, m mailstore.NewMessage) error {
+	_, err := tx.Append(box, m)
+	if errors.Is(err, mailstore.ErrLimit) && slices.ContainsFunc(m.Keywords, Owns) {
+		m.Keywords = slices.DeleteFunc(slices.Clone(m.Keywords), Owns)
+		_, err = tx.Append(box, m)
+	}
+	return err
+}
+
 // show sets the status keywords on the rows of the account that show the
 // letter and have others, limit at most; left reports whether that left some.
+// Where a mailbox has no room for one more keyword its rows show no state.
 func show(tx mailstore.UpdateTx, letter mailstore.ID, want []string, limit int) (left bool, err error) {
 	rows, err := tx.ByLetter(letter)
 	if err != nil {
 		return false, fmt.Errorf("rows of letter: %w", err)
 	}
-	var drop []string
-	for _, k := range statusKeywords {
-		if !containsFold(want, k) {
-			drop = append(drop, k)
-		}
-	}
 	for box, uids := range boxes(rows) {
-		wrong, err := otherwise(tx, box, uids, want, limit+1)
-		if err != nil {
-			return false, err
+		shown, more, err := showIn(tx, box, uids, want, limit)
+		if errors.Is(err, mailstore.ErrLimit) {
+			shown, more, err = showIn(tx, box, uids, nil, limit)
 		}
-		if left = len(wrong) > limit; left {
-			wrong = wrong[:limit]
+		if err != nil || more {
+			return more, err
 		}
-		limit -= len(wrong)
-		if len(wrong) > 0 {
-			var set mailstore.UIDSet
-			set.AddNum(wrong...)
-			for _, change := range []mailstore.FlagChange{
-				{Op: mailstore.FlagsRemove, Keywords: drop}, {Op: mailstore.FlagsAdd, Keywords: want},
-			} {
-				if _, err := tx.SetFlags(box, set, change); err != nil {
-					return false, fmt.Errorf("status keywords: %w", err)
-				}
-			}
-		}
-		if left {
-			break
+		limit -= shown
+	}
+	return false, nil
+}
+
+// showIn is show for the rows of one mailbox; shown is how many it changed.
+// ErrLimit, before anything is written, when the mailbox has no room for the
+// keywords.
+func showIn(tx mailstore.UpdateTx, box mailstore.MailboxID, uids []mailstore.UID, want []string, limit int) (shown int, left bool, err error) {
+	wrong, err := otherwise(tx, box, uids, want, limit+1)
+	if err != nil {
+		return 0, false, err
+	}
+	if left = len(wrong) > limit; left {
+		wrong = wrong[:limit]
+	}
+	if len(wrong) == 0 {
+		return 0, left, nil
+	}
+	var set mailstore.UIDSet
+	set.AddNum(wrong...)
+	drop := slices.DeleteFunc(slices.Clone(statusKeywords), func(k string) bool { return containsFold(want, k) })
+	for _, change := range []mailstore.FlagChange{
+		{Op: mailstore.FlagsAdd, Keywords: want}, {Op: mailstore.FlagsRemove, Keywords: drop},
+	} {
+		if _, err := tx.SetFlags(box, set, change); err != nil {
+			return 0, false, fmt.Errorf("status keywords: %w", err)
 		}
 	}
-	return left, nil
+	return len(wrong), left, nil
 }
 
 // otherwise returns the first of the messages, limit at most, that have other

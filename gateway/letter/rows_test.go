@@ -2,12 +2,16 @@ package letter_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gosbridge/gateway/letter"
 	"gosbridge/mailstore"
+	"gosbridge/policy"
 )
 
 // many is how many copies of a letter an account has here: more than one
@@ -136,4 +140,56 @@ func TestManyCopiesTakenOut(t *testing.T) {
 			t.Errorf("state %s", out.State())
 		}
 	})
+}
+
+// crowd gives the first message of a mailbox as many keywords as it can have.
+func (r *rig) crowd(a mailstore.Account, role mailstore.Role) {
+	r.t.Helper()
+	n := 0
+	for size := 256; size > 0; {
+		words := make([]string, size)
+		for i := range words {
+			words[i] = fmt.Sprint("word", n+i)
+		}
+		err := r.store.Update(r.t.Context(), a.ID, func(tx mailstore.UpdateTx) error {
+			box, err := tx.MailboxByRole(role)
+			if err != nil {
+				return err
+			}
+			_, err = tx.SetFlags(box.ID, mailstore.UIDSet{{Start: 1, Stop: 1}}, mailstore.FlagChange{
+				Op: mailstore.FlagsAdd, Keywords: words,
+			})
+			return err
+		})
+		if err == nil {
+			n += size
+		} else if size /= 2; !errors.Is(err, mailstore.ErrLimit) {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// A mailbox whose owner has used up all keywords shows no state of letters; it
+// stops neither theirs nor those of others.
+func TestNoRoomForKeywords(t *testing.T) {
+	r := newRig(t, 1)
+	first := r.accept(1, nil)
+	r.receive(first)
+	r.crowd(r.sender, mailstore.RoleSent)
+	r.crowd(r.accounts[0], mailstore.RoleInbox)
+	r.change(first, letter.Change{Event: letter.EventDeliver, At: noon})
+	second := r.accept(2, func(d *letter.Draft) {
+		d.Outgoing.Hold, d.Outgoing.Term = noon.Add(time.Minute), policy.Days(30)
+	})
+	r.receive(second)
+	for id, want := range map[mailstore.ID]letter.State{first: letter.Delivered, second: letter.Accepted} {
+		if got := r.outgoing(id).State(); got != want {
+			t.Errorf("state %s, want %s", got, want)
+		}
+		for _, a := range []mailstore.Account{r.sender, r.accounts[0]} {
+			if got := r.marks(a, id); len(got) != 1 || strings.Contains(fmt.Sprint(got), "Letter-") {
+				t.Errorf("keywords %.200v", got)
+			}
+		}
+	}
 }
