@@ -2,11 +2,13 @@
 
 import email.policy
 import re
+import sys
 import tempfile
+import textwrap
 import unittest
 
 import letters
-from house import BODY, PARTNER, SENDER, Gateway, run
+from house import BODY, PARTNER, ROOT, SENDER, Gateway, run
 from mail import curl_send, send, swaks
 from mailbox import delivered
 from proof import cms_verify, receipts, sha256
@@ -15,7 +17,12 @@ from proof import cms_verify, receipts, sha256
 SENT_PREFIX = re.compile(rb"X-Letter-Number: GP-\d{6}-\d{8}-\d\r\nX-Letter-Type: [a-z]+\r\n")
 INBOX_PREFIX = re.compile(
     rb"Return-Path: <[^>\r\n]+>\r\n(Received: [^\r\n]+\r\n([ \t][^\r\n]+\r\n)*)"
+    rb"(X-Letter-(Kind|Sender-(Name|ID|Phone|Email)): [^\r\n]+\r\n([ \t][^\r\n]+\r\n)*)*"
     rb"X-Letter-Number: GP-\d{6}-\d{8}-\d\r\nX-Letter-Type: [a-z]+\r\n(X-Letter-Ack-Until: [^\r\n]+\r\n)?")
+
+# How docs/evidence.md takes it off.
+RECIPE = textwrap.dedent(re.search(
+    r"python3 - letter\.eml <<'END' \| sha256sum\n(.*?\n) *END\n", (ROOT / "docs/evidence.md").read_text(), re.DOTALL).group(1))
 
 
 class Forms(unittest.TestCase):
@@ -35,6 +42,11 @@ class Forms(unittest.TestCase):
         self.assertTrue(top, "prefix of the delivered letter: %r" % inbox[:300])
         self.assertIn(number.encode(), top.group())
         self.assertEqual(sent[head.end():], inbox[top.end():], "Sent and INBOX differ behind the prefix")
+        with tempfile.NamedTemporaryFile(prefix="gb") as f:
+            f.write(inbox)
+            f.flush()
+            done = run(sys.executable, "-", f.name, stdin=RECIPE.encode())
+        self.assertEqual(done.stdout, sent[head.end():], "the recipe of docs/evidence.md: %r" % done.stderr)
         return sent[head.end():]
 
     def evidence(self, number, submitted, sent, events=None):
@@ -59,6 +71,17 @@ class Forms(unittest.TestCase):
         """a simple letter without Bcc is sent as it was submitted"""
         octets = letters.compose(files=[("Заявление.docx", "appeal.docx"), ("скан.jpg", "scan.jpg")])
         self.unchanged(octets, send(self.gateway, octets, BODY).number)
+
+    def test_appeal(self):
+        """an appeal is delivered below who sends it, and as it came"""
+        top = b"X-Letter-Kind: complaint\r\nX-Letter-Type: appeal\r\nX-Letter-Recall: none\r\nX-Letter-Phone: +79991234567\r\n"
+        octets = top + letters.plain(
+            "Жалоба.", header=["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"])
+        number = send(self.gateway, octets, BODY).number
+        self.unchanged(octets, number)
+        _, inbox = delivered(self.gateway, number, BODY)
+        for field in (b"Kind: complaint", b"Sender-Name: ", b"Sender-ID: ", b"Sender-Phone: ", b"Sender-Email: "):
+            self.assertIn(b"\r\nX-Letter-" + field, inbox[:-len(octets)])
 
     def test_octets(self):
         """lines that begin with a dot, 8-bit text, long lines and odd white space survive"""

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,6 +192,13 @@ func (o outcome) with(keyword string) outcome {
 	return o
 }
 
+// beside is the same end with other messages in one more mailbox.
+func (o outcome) beside(box string, messages int) outcome {
+	o.boxes = maps.Clone(o.boxes)
+	o.boxes[box] = messages
+	return o
+}
+
 // submitStep sends the same letter every time.
 func submitStep(letterType string, to ...string) func(*world) {
 	return func(w *world) { w.submitTo(letterType, to...) }
@@ -310,47 +318,6 @@ func TestFaultAnywhere(t *testing.T) {
 
 // nobody is an account that does not exist.
 var nobody = mailstore.NewID()
-
-// A letter to more recipients than one transition takes is delivered in
-// slices, and a crash between any two does no harm either.
-func TestCrashBetweenSlices(t *testing.T) {
-	to := members(maxMembers)
-	sc := scenario{
-		name: "letter to many", members: to,
-		steps: []func(*world){submitStep("simple", to...), (*world).settle},
-		want: outcome{
-			keywords: []string{"Letter-Delivered"}, evidence: []receipt.Event{receipt.SubmissionAcceptance},
-			boxes: map[string]int{senderAddress + " Sent": 1, senderAddress + " Receipts": 1 + len(to)},
-			journal: map[string]map[string]int{
-				senderAddress: counts{journal.Accepted: 1, journal.State: len(to), journal.Sent: len(to), journal.Delivered: len(to)},
-			},
-		},
-	}
-	if 3*len(to) <= letter.MaxChanges {
-		t.Fatalf("%d recipients go in one slice", len(to))
-	}
-	for _, address := range to {
-		sc.want.states = append(sc.want.states, letter.Delivered)
-		sc.want.evidence = append(sc.want.evidence, receipt.ContentConsignment)
-		sc.want.boxes[address+" INBOX"], sc.want.boxes[address+" Receipts"] = 1, 1
-		sc.want.journal[address] = counts{journal.Received: 1}
-	}
-	var clean []string
-	synctest.Test(t, func(t *testing.T) { clean = sc.play(t, fault.Plan{}) })
-	// Once to each recipient is much the same as once to another: what comes
-	// before and after it is what matters.
-	for at := 1; at <= len(clean) && !t.Failed(); at += stride {
-		if at > 1 && at < len(clean) && clean[at-1] == clean[at-2] && clean[at-1] == clean[at] && at%20 != 0 {
-			continue
-		}
-		if at > len(clean)/2 && at%10 != 0 { // notices, one like the other
-			continue
-		}
-		for _, mode := range []fault.Mode{fault.DieBefore, fault.DieAfter} {
-			synctest.Test(t, func(t *testing.T) { sc.play(t, fault.Plan{Mode: mode, At: at}) })
-		}
-	}
-}
 
 // A client that goes away in the midst of its submission has submitted a
 // letter or not, never a part of it; and it is the same letter when it comes

@@ -128,7 +128,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	g.templates = template.New(template.Options{
 		Store: store, Book: g.templateBook, Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 	})
-	g.courier = delivery.New(delivery.Options{Store: store, Office: g.office, Now: o.Now, Logger: o.Logger})
+	g.courier = delivery.New(delivery.Options{
+		Store: store, Office: g.office, Hostname: cfg.Hostname, Now: o.Now, Logger: o.Logger,
+	})
 	if err := g.servers(); err != nil {
 		return nil, err
 	}

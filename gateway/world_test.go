@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,11 +68,11 @@ var sharedOffice = sync.OnceValues(func() (office, error) {
 	}
 	var entries []registry.Entry
 	for i, a := range append([]string{senderAddress, firstAddress, secondAddress}, members(maxMembers)...) {
-		inn, err := registry.MakeINN(fmt.Sprintf("7707083%02d", i))
+		inn, err := registry.MakeINN(fmt.Sprintf("77070%04d", i))
 		if err != nil {
 			return office{}, err
 		}
-		ogrn, err := registry.MakeOGRN(fmt.Sprintf("1027700132%02d", i+1))
+		ogrn, err := registry.MakeOGRN(fmt.Sprintf("10277001%04d", i+1))
 		if err != nil {
 			return office{}, err
 		}
@@ -91,7 +92,9 @@ var sharedOffice = sync.OnceValues(func() (office, error) {
 		}
 		profiles[i].DelayWarning, profiles[i].DelayFailure = policy.Duration(giveUp/2), policy.Duration(giveUp)
 	}
-	rules, err := policy.NewRules(profiles)
+	many := policy.Unlimited("many")
+	many.Recall, many.RecallWindow = policy.RecallHold, policy.Duration(5*time.Minute)
+	rules, err := policy.NewRules(append(profiles, many))
 	if err != nil {
 		return office{}, err
 	}
@@ -110,7 +113,7 @@ const (
 
 // maxMembers is how many more parties there are in the registry, for letters
 // to many.
-const maxMembers = 40
+const maxMembers = 1000
 
 // members are the addresses of n of them.
 func members(n int) (list []string) {
@@ -133,6 +136,8 @@ type world struct {
 	courier  *delivery.Courier
 	mailroom letter.Mailroom
 	accounts map[string]mailstore.Account
+
+	signed atomic.Int64 // how often the operator did
 
 	ownCopy mailstore.ID // of the mail program's copy of what it sends
 
@@ -204,7 +209,7 @@ func (w *world) equip(plan fault.Plan) {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil))
 	}
 	maker, err := receipt.New(receipt.Options{
-		Signer: shared.operator, From: "receipts@gosbridge.example", Name: "Operator", Now: time.Now,
+		Signer: counter{shared.operator, &w.signed}, From: "receipts@gosbridge.example", Name: "Operator", Now: time.Now,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -214,7 +219,7 @@ func (w *world) equip(plan fault.Plan) {
 		Store: w.store, Office: w.office, Numbers: letter.NewNumbers(w.store.Directory()), Hostname: "gosbridge.example",
 		Default: "simple", Book: shared.book, Now: time.Now, Logger: log,
 	})
-	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Now: time.Now, Logger: log})
+	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Hostname: "gosbridge.example", Now: time.Now, Logger: log})
 	w.mailroom = letter.NewMailroom(time.Now)
 }
 

@@ -22,23 +22,25 @@ import (
 
 // Options are what a Courier works with.
 type Options struct {
-	Store  mailstore.Store
-	Office *letter.Office
-	Now    func() time.Time
-	Logger *slog.Logger
+	Store    mailstore.Store
+	Office   *letter.Office
+	Hostname string // of this gateway, as in Received
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // Courier delivers letters. Create it with New and start it with Run.
 type Courier struct {
 	store  mailstore.Store
 	office *letter.Office
+	host   string
 	now    func() time.Time
 	log    *slog.Logger
 }
 
 // New returns a courier.
 func New(o Options) *Courier {
-	return &Courier{store: o.Store, office: o.Office, now: o.Now, log: o.Logger}
+	return &Courier{store: o.Store, office: o.Office, host: o.Hostname, now: o.Now, log: o.Logger}
 }
 
 // Run delivers until ctx ends and the batch in hand is done.
@@ -119,90 +121,6 @@ func (con *consignment) failed(index int, at time.Time, permanent bool, reason r
 	con.changes = append(con.changes, letter.Change{Recipient: index, Event: letter.EventFail, At: at, Reason: reason})
 }
 
-// tell applies what became of the letters in their senders' accounts, one
-// Update for an account.
-func (c *Courier) tell(ctx context.Context, load []*consignment) {
-	var order []mailstore.ID
-	senders := map[mailstore.ID][]*consignment{}
-	for _, con := range load {
-		if senders[con.item.Account] == nil {
-			order = append(order, con.item.Account)
-		}
-		senders[con.item.Account] = append(senders[con.item.Account], con)
-	}
-	parallel(order, func(sender mailstore.ID) {
-		err := c.tellSender(ctx, sender, senders[sender])
-		for errors.Is(err, letter.ErrStale) {
-			err = c.tellSender(ctx, sender, senders[sender])
-		}
-		if err == nil {
-			return
-		}
-		// One letter of the batch may be what fails: try each alone.
-		for _, con := range senders[sender] {
-			if err := c.tellSender(ctx, sender, []*consignment{con}); err != nil {
-				c.log.Error("delivery not recorded", "account", sender, "letter", con.item.Letter, "err", err)
-				c.later(ctx, con.item)
-			}
-		}
-	})
-}
-
-// tellSender is the sender's Update of a batch.
-func (c *Courier) tellSender(ctx context.Context, sender mailstore.ID, load []*consignment) (err error) {
-	var moves []*letter.Transition
-	defer func() {
-		if err == nil || errors.Is(err, mailstore.ErrMaybeCommitted) {
-			return
-		}
-		for _, t := range moves {
-			err = errors.Join(err, t.Discard(ctx, c.store.Bodies()))
-		}
-	}()
-	for _, con := range load {
-		for rest := con.changes; ; {
-			n := min(len(rest), letter.MaxChanges)
-			if n < len(rest) {
-				if err := c.slice(ctx, con, rest[:n]); err != nil {
-					return err
-				}
-				rest = rest[n:]
-				continue
-			}
-			t, err := c.office.Prepare(ctx, sender, con.item.Letter, rest)
-			if err != nil {
-				return err
-			}
-			moves = append(moves, t)
-			break
-		}
-	}
-	return c.store.Update(ctx, sender, func(tx mailstore.UpdateTx) error {
-		for i, con := range load {
-			if err := letter.Apply(tx, moves[i]); err != nil {
-				return err
-			}
-			if err := c.settle(tx, con); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// slice applies a part of the changes of a letter to many ahead of the rest.
-func (c *Courier) slice(ctx context.Context, con *consignment, changes []letter.Change) error {
-	t, err := c.office.Prepare(ctx, con.item.Account, con.item.Letter, changes)
-	if err != nil {
-		return err
-	}
-	err = c.store.Update(ctx, con.item.Account, func(tx mailstore.UpdateTx) error { return letter.Apply(tx, t) })
-	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
-		return errors.Join(err, t.Discard(ctx, c.store.Bodies()))
-	}
-	return err
-}
-
 // settle ends the item, or gives it back while a recipient is left. An item
 // that is gone was settled by a commit whose answer was lost.
 func (c *Courier) settle(tx mailstore.UpdateTx, con *consignment) error {
@@ -220,7 +138,7 @@ func (c *Courier) later(ctx context.Context, it mailstore.Item) {
 	err := c.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		return tx.Retry(it, c.now().Add(backoff(it.Attempts)))
 	})
-	if err != nil && !errors.Is(err, mailstore.ErrNoItem) && !errors.Is(err, mailstore.ErrLeased) {
+	if err != nil && !worker.Lost(err) {
 		c.log.Error("letter not given back", "account", it.Account, "item", it.ID, "err", err)
 	}
 }

@@ -31,7 +31,7 @@ func (c *Courier) carry(ctx context.Context, load []*consignment) {
 			if !r.Due() {
 				continue
 			}
-			a, err := letter.Arrive(con.record, con.item.Account, con.out, con.sent, i, c.now().UTC())
+			a, err := letter.Arrive(con.record, c.host, con.item.Account, con.out, con.sent, i, c.now().UTC())
 			if err != nil {
 				c.log.Error("letter not prepared", "letter", con.item.Letter, "err", err)
 				con.failed(i, c.now().UTC(), false, reasonGateway)

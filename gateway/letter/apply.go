@@ -18,6 +18,21 @@ import (
 // prepare it again.
 var ErrStale = errors.New("letter moved on")
 
+// staleTries is how often a transition is prepared on a letter that moves on.
+const staleTries = 25
+
+// Afresh calls f, which prepares a transition and applies it, until it no
+// longer fails with ErrStale; but not for ever: the error then is for now.
+func Afresh(f func() error) error {
+	var err error
+	for range staleTries {
+		if err = f(); !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	return fmt.Errorf("given up after %d tries, try again later: %w", staleTries, err)
+}
+
 // Transition is what events do to one letter in one account, prepared with its
 // evidence on the letter as it was. It is applied once or thrown away.
 type Transition struct {
@@ -29,6 +44,7 @@ type Transition struct {
 	bodies   []body.Ref
 	shown    State // what the status keywords will say
 	held     bool
+	rest     mailstore.Item // shows it on the copies that Apply leaves
 }
 
 // filed is a mail for one of the account's own mailboxes.
@@ -40,6 +56,16 @@ type filed struct {
 // Empty reports whether the events changed nothing.
 func (t *Transition) Empty() bool { return len(t.journal) == 0 }
 
+// Weight is how many messages Apply touches at most: who applies several
+// transitions in one Update keeps them below mailstore.MaxMessagesPerUpdate.
+func (t *Transition) Weight() int {
+	if t.Empty() {
+		return 0
+	}
+	// An own copy may give way; a row is touched twice to show a state.
+	return len(t.mails) + 1 + 2*shownAtOnce
+}
+
 // Discard removes the bodies of a transition that was not applied.
 func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
 	var errs []error
@@ -49,9 +75,10 @@ func (t *Transition) Discard(ctx context.Context, bodies body.Store) error {
 	return errors.Join(errs...)
 }
 
-// Apply writes a transition: record, evidence, journal, receipts, status
-// keywords and queue items. ErrStale, before anything is written, when the
-// letter is no longer as it was. It is pure on tx.
+// Apply writes a transition: record, evidence, journal, receipts, queue items
+// and the status keywords of the letter's copies, of which those beyond a few
+// are left to the queue. ErrStale, before anything is written, when the letter
+// is no longer as it was. It is pure on tx.
 func Apply(tx mailstore.UpdateTx, t *Transition) error {
 	if t.Empty() {
 		return nil
@@ -90,7 +117,14 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
 	}
-	return show(tx, t.record.ID, keywords(t.shown, t.held))
+	left, err := show(tx, t.record.ID, keywords(t.shown, t.held), shownAtOnce)
+	if err == nil && left {
+		err = tx.Enqueue(t.rest)
+	}
+	if err != nil {
+		return fmt.Errorf("letter %s: %w", t.record.Number, err)
+	}
+	return nil
 }
 
 // settled is what a transition writes where the account may have a copy of the
@@ -126,7 +160,7 @@ func file(tx mailstore.UpdateTx, m filed) error {
 	if err != nil {
 		return fmt.Errorf("file mail: %w", err)
 	}
-	if _, err := tx.Append(box.ID, m.message); err != nil {
+	if err := place(tx, box.ID, m.message); err != nil {
 		return fmt.Errorf("file mail in %s: %w", m.role, err)
 	}
 	return nil
@@ -161,41 +195,6 @@ func keywords(s State, held bool) []string {
 	}
 	name := string(s)
 	return []string{keywordPrefix + strings.ToUpper(name[:1]) + name[1:]}
-}
-
-// show sets the status keywords on every row of the account that shows the
-// letter.
-func show(tx mailstore.UpdateTx, letter mailstore.ID, want []string) error {
-	rows, err := tx.ByLetter(letter)
-	if err != nil {
-		return fmt.Errorf("rows of letter: %w", err)
-	}
-	boxes := map[mailstore.MailboxID]mailstore.UIDSet{}
-	var order []mailstore.MailboxID
-	for _, row := range rows {
-		set, ok := boxes[row.Mailbox]
-		if !ok {
-			order = append(order, row.Mailbox)
-		}
-		set.AddNum(row.UID)
-		boxes[row.Mailbox] = set
-	}
-	var drop []string
-	for _, k := range statusKeywords {
-		if !containsFold(want, k) {
-			drop = append(drop, k)
-		}
-	}
-	for _, box := range order {
-		for _, change := range []mailstore.FlagChange{
-			{Op: mailstore.FlagsRemove, Keywords: drop}, {Op: mailstore.FlagsAdd, Keywords: want},
-		} {
-			if _, err := tx.SetFlags(box, boxes[box], change); err != nil {
-				return fmt.Errorf("status keywords: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 func containsFold(list []string, s string) bool {

@@ -29,10 +29,10 @@ func ArrivalID(letter, account mailstore.ID) mailstore.ID {
 }
 
 // Arrive prepares the delivery of a letter's sent form to one recipient:
-// the gateway's header prefix goes before it.
-func Arrive(rec mailstore.Letter, sender mailstore.ID, out Outgoing, sent Sendable, index int, at time.Time) (Arrival, error) {
+// the gateway's header prefix, which names host as where it came, goes before it.
+func Arrive(rec mailstore.Letter, host string, sender mailstore.ID, out Outgoing, sent Sendable, index int, at time.Time) (Arrival, error) {
 	r := out.Recipients[index]
-	prefix := deliveryHeader(rec, out, at)
+	prefix := deliveryHeader(rec, host, out, at)
 	delivered := sent.Content
 	delivered.Prefix = append(slices.Clone(prefix), delivered.Prefix...)
 	data, err := encode(Incoming{
@@ -63,13 +63,16 @@ func Arrive(rec mailstore.Letter, sender mailstore.ID, out Outgoing, sent Sendab
 }
 
 // deliveryHeader is the prefix of the delivered form. RFC 5321 §4.4 wants the
-// return path and a trace field at final delivery; the trace names no client.
-func deliveryHeader(rec mailstore.Letter, out Outgoing, at time.Time) []byte {
+// return path and a trace field at final delivery, with the host that writes it;
+// no SMTP brought the letter to the mailbox, and the trace names no client.
+func deliveryHeader(rec mailstore.Letter, host string, out Outgoing, at time.Time) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", out.Facts.Sender.Address)
-	fmt.Fprintf(&b, "Received: by gosbridge id %s; %s\r\n", rec.ID, at.UTC().Format(time.RFC1123Z))
-	b.Write(Header(rec.Number, rec.Type))
+	fmt.Fprintf(&b, "Received: by %s id %s; %s\r\n", host, rec.ID, at.UTC().Format(time.RFC1123Z))
+	// Number, type and term end the prefix: by them a reader of docs/evidence.md
+	// takes it off, for a client's own X-Letter-Kind may follow.
 	b.Write(appealHeader(out))
+	b.Write(Header(rec.Number, rec.Type))
 	if until := TermEnd(at, out.Term); out.Waits() && !until.IsZero() {
 		b.Write(AckUntil(until))
 	}
@@ -97,7 +100,7 @@ func Receive(tx mailstore.UpdateTx, a Arrival) (came time.Time, err error) {
 	if err != nil {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
-	if _, err := tx.Append(inbox.ID, a.message); err != nil {
+	if err := place(tx, inbox.ID, a.message); err != nil {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if err := tx.PutLetter(a.record); err != nil {

@@ -45,7 +45,7 @@ func (r *rig) arrival(id mailstore.ID) letter.Arrival {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	arrival, err := letter.Arrive(rec, r.sender.ID, r.outgoing(id), sent, 0, r.now)
+	arrival, err := letter.Arrive(rec, "gate.example", r.sender.ID, r.outgoing(id), sent, 0, r.now)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestReceiveTwice(t *testing.T) {
 			if !slices.Equal(m.Keywords, []string{letter.KeywordAwaiting}) || m.Flags != 0 {
 				t.Errorf("keywords %v, flags %v", m.Keywords, m.Flags)
 			}
-			want := "Return-Path: <sender@a.example>\r\nReceived: by gosbridge id " + id.String() +
+			want := "Return-Path: <sender@a.example>\r\nReceived: by gate.example id " + id.String() +
 				"; Sun, 22 Nov 2026 09:00:00 +0000\r\nX-Letter-Number: " + letter.FormatNumber(noon, 1) +
 				"\r\nX-Letter-Type: registered\r\nX-Letter-Ack-Until: Wed, 23 Dec 2026 00:00:00 +0300\r\n"
 			if got := string(m.Content.Prefix); got != want {

@@ -9,7 +9,8 @@ import (
 )
 
 // Class is the queue class of notices: what one side of a letter has to tell
-// the other. Run works on them.
+// the other, or itself of work that is too much for one Update. Run works on
+// them.
 const Class = "letter"
 
 // noticeKind is what a notice says.
@@ -21,6 +22,9 @@ const (
 	noticeWithdraw  noticeKind = "withdraw"  // to the recipient: take it out, if unopened
 	noticeWithdrawn noticeKind = "withdrawn" // to the sender: it was taken out
 	noticeTooLate   noticeKind = "too-late"  // to the sender: it had been opened
+	noticeCancel    noticeKind = "cancel"    // to the account itself: more recipients of a recalled letter
+	noticeShow      noticeKind = "show"      // to the account itself: more rows show the state
+	noticeTakeOut   noticeKind = "take-out"  // to the account itself: more rows are taken out
 )
 
 // notice is the payload of a queue item of Class.

@@ -2,6 +2,7 @@ package letter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -59,6 +60,18 @@ const MaxChanges = 100
 // account sent. Changes that say nothing new are left out; the transition may
 // be Empty. Signing happens here, outside of any transaction.
 func (o *Office) Prepare(ctx context.Context, account, id mailstore.ID, changes []Change) (*Transition, error) {
+	return o.prepare(ctx, account, id, func(b *builder) error {
+		for _, c := range changes {
+			if err := b.change(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// prepare builds a transition on the letter as it is.
+func (o *Office) prepare(ctx context.Context, account, id mailstore.ID, build func(*builder) error) (*Transition, error) {
 	var rec mailstore.Letter
 	var owner mailstore.Account
 	err := o.store.View(ctx, account, func(tx mailstore.Tx) (err error) {
@@ -76,17 +89,34 @@ func (o *Office) Prepare(ctx context.Context, account, id mailstore.ID, changes 
 		return nil, err
 	}
 	b := &builder{office: o, maker: o.maker.Load(), ctx: ctx, rec: rec, out: out, owner: owner, t: &Transition{}}
-	for _, c := range changes {
-		if err := b.change(c); err != nil {
-			b.abandon()
-			return nil, fmt.Errorf("prepare letter %s: %w", rec.Number, err)
-		}
+	if err = build(b); err == nil {
+		err = b.finish()
 	}
-	if err := b.finish(); err != nil {
+	if err != nil {
 		b.abandon()
 		return nil, fmt.Errorf("prepare letter %s: %w", rec.Number, err)
 	}
 	return b.t, nil
+}
+
+// commit applies a transition in an Update of its account, between what before
+// and after do there; either may be nil. It discards what was not applied.
+func (o *Office) commit(ctx context.Context, account mailstore.ID, t *Transition, before, after func(mailstore.UpdateTx) error) error {
+	err := o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		if before != nil {
+			if err := before(tx); err != nil {
+				return err
+			}
+		}
+		if err := Apply(tx, t); err != nil || after == nil {
+			return err
+		}
+		return after(tx)
+	})
+	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
+		return errors.Join(err, t.Discard(context.WithoutCancel(ctx), o.store.Bodies()))
+	}
+	return err
 }
 
 // mail makes a receipt into a message that can be appended. Its body is

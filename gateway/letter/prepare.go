@@ -234,7 +234,9 @@ func (b *builder) finish() error {
 	b.rec.Data, b.rec.State, b.rec.Keys = data, string(state), nil
 	b.t.record = b.rec
 	b.t.shown, b.t.held = state, b.out.Held()
-	return nil
+	b.t.rest, err = newNotice(b.rec.ID, b.owner.ID, noticeShow, 0, b.office.now())
+	b.t.rest.ID = derive(b.rec.ID, fmt.Sprintf("%s/%d", noticeShow, b.rec.Version)) // one for each change
+	return err
 }
 
 // StoredEvidence is the Data of mailstore.Evidence: both encodings, as JSON.

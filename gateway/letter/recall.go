@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"gosbridge/gateway/journal"
@@ -14,7 +15,7 @@ import (
 // ErrTooLate says that a letter can no longer be taken back.
 var ErrTooLate = errors.New("too late to recall")
 
-// Recalled is the answer to Recall.
+// RecallResult is the answer to Recall.
 type RecallResult struct {
 	Number string
 	// Pending says that the letter was handed over already: whether it comes
@@ -25,14 +26,14 @@ type RecallResult struct {
 // Recall takes a letter back for its sender. A letter that is held is
 // cancelled at once; one that was dispatched is asked back from every
 // recipient who has not opened it. ErrTooLate after the recall time, or when
-// the letter is on its way this moment. by tells in the journal who asked.
-func (o *Office) Recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (RecallResult, error) {
-	for {
-		res, err := o.recall(ctx, account, id, by)
-		if !errors.Is(err, ErrStale) {
-			return res, err
-		}
-	}
+// the letter is on its way this moment; ErrStale when it moves on all the time,
+// so that it has to be tried again later. by tells in the journal who asked.
+func (o *Office) Recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (res RecallResult, err error) {
+	err = Afresh(func() error {
+		res, err = o.recall(ctx, account, id, by)
+		return err
+	})
+	return res, err
 }
 
 func (o *Office) recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (RecallResult, error) {
@@ -72,17 +73,15 @@ func (o *Office) outgoing(ctx context.Context, account, id mailstore.ID) (rec ma
 
 // cancel takes back a letter that was not dispatched. The queue decides: an
 // item that a worker ever had is gone, for the letter may lie in a mailbox
-// even when the lease is over or the item was given back.
+// even when the lease is over or the item was given back. In the same Update
+// the letter is recalled, for all recipients; where they are more than one
+// transition takes, the queue has the rest of their evidence and receipts.
 func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgoing, by journal.Details, now time.Time) error {
-	changes := make([]Change, len(out.Recipients))
-	for i := range changes {
-		changes[i] = Change{Recipient: i, Event: EventRecall, At: now, By: by}
-	}
-	t, err := o.Prepare(ctx, account, id, changes)
+	t, err := o.prepare(ctx, account, id, func(b *builder) error { return b.cancel(now, by) })
 	if err != nil {
 		return err
 	}
-	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+	return o.commit(ctx, account, t, func(tx mailstore.UpdateTx) error {
 		it, err := tx.Item(out.Dispatch)
 		if errors.Is(err, mailstore.ErrNoItem) || err == nil && it.Attempts > 0 {
 			return fmt.Errorf("%w: dispatched", ErrTooLate)
@@ -90,15 +89,61 @@ func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgo
 		if err != nil {
 			return err
 		}
-		if err := tx.Cancel(out.Dispatch); err != nil {
+		return tx.Cancel(out.Dispatch)
+	}, nil)
+}
+
+// cancel recalls the letter for recipients who still stand at Accepted, as
+// many as one transition takes; where it begins with a part of them, it marks
+// the letter as recalled and queues the rest. by tells in the journal who asked;
+// of a letter that is recalled in parts its first entry does.
+func (b *builder) cancel(at time.Time, by journal.Details) error {
+	if b.out.Cancelled.IsZero() && len(b.out.Recipients) > MaxChanges {
+		b.out.Cancelled = at
+		details := journal.Details{
+			"letter": b.rec.ID.String(), "number": b.rec.Number, "type": b.rec.Type,
+			"recipients": fmt.Sprint(len(b.out.Recipients)), "state": string(Recalled),
+		}
+		maps.Copy(details, by)
+		b.t.journal = append(b.t.journal, journal.NewEntry(at, journal.Recalled, details))
+		rest, err := newNotice(b.rec.ID, b.owner.ID, noticeCancel, 0, at)
+		if err != nil {
 			return err
 		}
-		return Apply(tx, t)
-	})
-	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
-		return errors.Join(err, t.Discard(context.WithoutCancel(ctx), o.store.Bodies()))
+		b.t.items = append(b.t.items, rest)
 	}
-	return err
+	n := 0
+	for i, r := range b.out.Recipients {
+		if r.State != Accepted {
+			continue
+		}
+		if n++; n > MaxChanges {
+			break
+		}
+		if err := b.change(Change{Recipient: i, Event: EventRecall, At: at, By: by}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waiting reports whether a recipient still stands at Accepted.
+func (o Outgoing) waiting() bool {
+	return slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.State == Accepted })
+}
+
+// cancelRest works on a slice of what is left of a cancelled letter.
+func (o *Office) cancelRest(ctx context.Context, it mailstore.Item) error {
+	left := false
+	t, err := o.prepare(ctx, it.Account, it.Letter, func(b *builder) error {
+		err := b.cancel(b.out.Cancelled, nil)
+		left = b.out.waiting()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return o.goOn(tx, it, left) })
 }
 
 // askBack sends a notice to every recipient who may still give the letter

@@ -60,11 +60,15 @@ type Outgoing struct {
 	// dispatched at once.
 	Hold time.Time `json:"hold,omitzero"`
 	// Recall is until when the sender may take it back; zero: never.
-	Recall   time.Time      `json:"recall,omitzero"`
-	Dispatch mailstore.ID   `json:"dispatch"` // the queue item
-	Last     mailstore.Hash `json:"last"`     // SHA-256 of the last evidence
-	Depth    receipt.Depth  `json:"depth"`
-	Language string         `json:"language"`
+	Recall time.Time `json:"recall,omitzero"`
+	// Cancelled is when a letter that never went out was taken back, where its
+	// recipients are too many to be recorded in one Update: it is recalled from
+	// then on, also for those who still stand at Accepted. Else zero.
+	Cancelled time.Time      `json:"cancelled,omitzero"`
+	Dispatch  mailstore.ID   `json:"dispatch"` // the queue item
+	Last      mailstore.Hash `json:"last"`     // SHA-256 of the last evidence
+	Depth     receipt.Depth  `json:"depth"`
+	Language  string         `json:"language"`
 	// Automatic letters get no receipts but those of failures; evidence they
 	// have like all others.
 	Automatic bool          `json:"automatic,omitempty"`
@@ -113,6 +117,9 @@ type Field struct {
 
 // State is that of the least advanced recipient.
 func (o Outgoing) State() State {
+	if !o.Cancelled.IsZero() {
+		return Recalled
+	}
 	least := Opened
 	for i, r := range o.Recipients {
 		if i == 0 || rank[r.State] < rank[least] {
@@ -136,7 +143,7 @@ func (o Outgoing) Hidden() []string {
 
 // Settled reports whether nothing can follow for any recipient.
 func (o Outgoing) Settled() bool {
-	return !slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return !r.State.Final() })
+	return !o.Cancelled.IsZero() || !slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return !r.State.Final() })
 }
 
 // Waits reports whether the letter, once delivered, waits for an

@@ -45,6 +45,7 @@ var operator = sync.OnceValues(func() (certs.DetachedSigner, error) {
 type rig struct {
 	t        *testing.T
 	store    *boltstore.Store
+	maker    *receipt.Maker
 	office   *letter.Office
 	now      time.Time
 	sender   mailstore.Account
@@ -72,16 +73,21 @@ func newRig(t *testing.T, recipients int) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	maker, err := receipt.New(receipt.Options{Signer: signer, From: "receipts@gw.example", Name: "Operator", Now: clock})
+	r.maker, err = receipt.New(receipt.Options{Signer: signer, From: "receipts@gw.example", Name: "Operator", Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.office = letter.NewOffice(letter.Options{Store: r.store, Maker: maker, Now: clock, Logger: slog.New(slog.DiscardHandler)})
+	r.office = r.newOffice(r.store, slog.New(slog.DiscardHandler))
 	r.sender = r.account("sender@a.example")
 	for i := range recipients {
 		r.accounts = append(r.accounts, r.account(fmt.Sprintf("r%d@b.example", i)))
 	}
 	return r
+}
+
+// newOffice returns an office over a store, with the clock of the rig.
+func (r *rig) newOffice(store mailstore.Store, log *slog.Logger) *letter.Office {
+	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Now: func() time.Time { return r.now }, Logger: log})
 }
 
 func (r *rig) account(address string) mailstore.Account {

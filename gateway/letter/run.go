@@ -35,12 +35,9 @@ func (o *Office) Run(ctx context.Context, owner string) error {
 // account are rarely more than one, and each is one Update.
 func (o *Office) work(ctx context.Context, items []mailstore.Item) {
 	for _, it := range items {
-		err := o.notice(ctx, it)
-		for errors.Is(err, ErrStale) {
-			err = o.notice(ctx, it)
-		}
-		if err == nil || errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem) {
-			continue // done, or somebody else's by now
+		err := Afresh(func() error { return o.notice(ctx, it) })
+		if err == nil || worker.Lost(err) {
+			continue
 		}
 		o.log.Error("notice failed", "account", it.Account, "letter", it.Letter, "item", it.ID, "err", err)
 		o.later(ctx, it, rest(it.Attempts))
@@ -52,7 +49,7 @@ func (o *Office) later(ctx context.Context, it mailstore.Item, wait time.Duratio
 	err := o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		return tx.Retry(it, o.now().Add(wait))
 	})
-	if err != nil {
+	if err != nil && !worker.Lost(err) {
 		o.log.Error("notice not given back", "account", it.Account, "item", it.ID, "err", err)
 	}
 }
@@ -74,6 +71,12 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
 		return o.tooLate(ctx, it, n)
+	case noticeCancel:
+		return o.cancelRest(ctx, it)
+	case noticeShow:
+		return o.showRest(ctx, it)
+	case noticeTakeOut:
+		return o.takeOutRest(ctx, it)
 	}
 	return fmt.Errorf("notice %s: %w: kind %q", it.ID, mailstore.ErrVersion, n.Kind)
 }
@@ -84,16 +87,7 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	if err != nil {
 		return err
 	}
-	err = o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		if err := Apply(tx, t); err != nil {
-			return err
-		}
-		return tx.Complete(it)
-	})
-	if err != nil && !errors.Is(err, mailstore.ErrMaybeCommitted) {
-		return errors.Join(err, t.Discard(ctx, o.store.Bodies()))
-	}
-	return err
+	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
 // fileCopy files a receipt that the other side's account sent along.
@@ -152,7 +146,8 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 	})
 }
 
-// takeOut expunges every row that shows the received letter and records it.
+// takeOut records that a received letter was taken back, and expunges the rows
+// that show it: more than a slice of them through the queue.
 func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry journal.Entry) error {
 	account, err := tx.Account()
 	if err != nil {
@@ -162,10 +157,16 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry jo
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		set := mailstore.UIDSet{}
-		set.AddNum(row.UID)
-		if _, err := tx.Expunge(row.Mailbox, set, false); err != nil {
+	left, err := remove(tx, rows, rowsAtOnce)
+	if err != nil {
+		return err
+	}
+	if left {
+		rest, err := newNotice(rec.ID, account.ID, noticeTakeOut, in.Recipient, entry.At)
+		if err != nil {
+			return err
+		}
+		if err := tx.Enqueue(rest); err != nil {
 			return err
 		}
 	}

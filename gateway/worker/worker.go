@@ -90,12 +90,12 @@ func (w Worker) work(ctx context.Context, items []mailstore.Item) {
 // completed some, which are no longer there to renew.
 func (w Worker) renew(ctx context.Context, items []mailstore.Item) (ours []mailstore.Item) {
 	err := w.Queue.Renew(ctx, items, lease)
-	if !lost(err) {
+	if !Lost(err) {
 		w.complain(err)
 		return items
 	}
 	for _, it := range items {
-		if err := w.Queue.Renew(ctx, []mailstore.Item{it}, lease); !lost(err) {
+		if err := w.Queue.Renew(ctx, []mailstore.Item{it}, lease); !Lost(err) {
 			w.complain(err)
 			ours = append(ours, it)
 		}
@@ -103,8 +103,9 @@ func (w Worker) renew(ctx context.Context, items []mailstore.Item) (ours []mails
 	return ours
 }
 
-// lost reports whether an item is done, or somebody else's by now.
-func lost(err error) bool {
+// Lost reports whether an error says that an item is done, or somebody else's by
+// now.
+func Lost(err error) bool {
 	return errors.Is(err, mailstore.ErrLeased) || errors.Is(err, mailstore.ErrNoItem)
 }
 
