@@ -14,9 +14,9 @@ import (
 	"gosbridge/policy"
 )
 
-// This file is the only place where a reply is worded, but for those of
-// go-smtp about syntax. A reply says what the client has to know; the cause of
-// a failure of ours stands in the log alone.
+// This file is the only place where a reply is worded, but for those that
+// stand for a text of go-smtp (library.go). A reply says what the client has to
+// know; the cause of a failure of ours stands in the log alone.
 
 // reply is a reply of one line.
 type reply struct {
@@ -34,6 +34,12 @@ var (
 	replySlow           = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
 	replyLongLine       = reply{500, [3]int{5, 5, 6}, "command line too long"}
 	replyEarly          = reply{501, [3]int{5, 5, 4}, "nothing may follow STARTTLS before TLS"}
+	replyTLSOn          = reply{503, [3]int{5, 5, 1}, "TLS is on already"}
+	replyStartTLSBare   = reply{501, [3]int{5, 5, 4}, "STARTTLS has no parameters"} // RFC 3207 §4
+	replyUnknown        = reply{500, [3]int{5, 5, 2}, "command not known"}
+	replyMissing        = reply{502, [3]int{5, 5, 1}, "command not offered"}
+	replyParameter      = reply{555, [3]int{5, 5, 4}, "parameter not known or not offered"}
+	replyParameters     = reply{501, [3]int{5, 5, 4}, "malformed parameters"}
 	replyStartTLS       = reply{220, [3]int{2, 0, 0}, "ready to start TLS"}
 	replyNested         = reply{503, [3]int{5, 5, 1}, "a message is begun already, RSET first"}
 	replySyntax         = reply{501, [3]int{5, 1, 3}, "address has characters that it may not have"}
@@ -49,6 +55,7 @@ var (
 	replyNoLogin        = reply{454, [3]int{4, 7, 0}, "cannot check the login now, try again later"}
 	replyAttempts       = reply{421, [3]int{4, 7, 0}, "too many failed logins on this connection"}
 	replyBase64         = reply{501, [3]int{5, 5, 2}, "response is not base64"}
+	replyBroken         = reply{421, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
 	replyInternal       = reply{451, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
 )
 
@@ -63,20 +70,18 @@ var (
 	replyIdling    = reply{421, [3]int{4, 7, 0}, "too many commands within a message that bring none of it"}
 )
 
-// renumbered are replies that go-smtp gives as 502, which is for commands that a
-// server does not have (RFC 5321 §4.2.4): one in the wrong order is 503 (§3.3,
-// §4.2.2), one without its argument 501.
-var renumbered = map[string]reply{
-	"502 5.5.1 Please introduce yourself first.\r\n": {503, [3]int{5, 5, 1}, "EHLO first"},
-	"502 5.5.1 Missing MAIL FROM command.\r\n":       {503, [3]int{5, 5, 1}, "MAIL first"},
-	"502 5.5.1 Missing RCPT TO command.\r\n":         {503, [3]int{5, 5, 1}, "no recipient yet: RCPT first"},
-	"502 5.5.4 Missing parameter\r\n":                {501, [3]int{5, 5, 4}, "AUTH needs a mechanism"},
-}
-
 // line is the reply as it goes over the wire.
 func (r reply) line() []byte {
 	e := r.enhanced
+	if e == [3]int{} { // 354 has none (RFC 2034 §4: 2xx, 4xx and 5xx do)
+		return fmt.Appendf(nil, "%d %s\r\n", r.code, r.text)
+	}
 	return fmt.Appendf(nil, "%d %d.%d.%d %s\r\n", r.code, e[0], e[1], e[2], r.text)
+}
+
+// violation is a reason of the catalogue as a reply.
+func violation(v policy.Violation) reply {
+	return reply{v.SMTP, v.Enhanced, printable(v.Line())}
 }
 
 // error is the reply for go-smtp to send.

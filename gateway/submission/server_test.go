@@ -405,7 +405,7 @@ func TestPanic(t *testing.T) {
 	defer stop()
 	c.login()
 	c.begin()
-	reply := c.say("x\r\n.\r\n", "421 4.0.0 ")
+	reply := c.say("x\r\n.\r\n", "421 4.3.0 ")
 	if strings.Contains(reply, "index out of range") {
 		t.Errorf("the reply shows the cause: %q", reply)
 	}
