@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/receipt"
@@ -173,6 +174,18 @@ func TestRepetition(t *testing.T) {
 			t.Errorf("%s: %s, repeat %t", name, a.Number, a.Repeat)
 		}
 		seen[a.Number] = true
+	}
+}
+
+// The old number is answered for a day, and no longer.
+func TestRepetitionEnds(t *testing.T) {
+	for after, want := range map[time.Duration]bool{24*time.Hour - time.Second: true, 24*time.Hour + time.Second: false} {
+		r := newRig(t)
+		once := r.accept(mail(), first)
+		r.later.Store(int64(after))
+		if a := r.accept(mail(), first); a.Repeat != want || (a.Number == once.Number) != want {
+			t.Errorf("after %s: repeat %t, %s after %s", after, a.Repeat, a.Number, once.Number)
+		}
 	}
 }
 
