@@ -160,7 +160,10 @@ func accepted(a intake.Accepted) *smtp.SMTPError {
 const maxText = 490
 
 // multiline makes a reply of several lines. go-smtp puts the enhanced code
-// before the last line only, but it belongs before each (RFC 2034 §4).
+// before the last line only, but it belongs before each, and is the same on all
+// (RFC 2034 §4: "the same status code must appear at the beginning of the text in
+// each line"): that of the worst reason. What each line is about says its reason
+// code.
 func multiline(code int, enhanced [3]int, lines []string) *smtp.SMTPError {
 	prefix := fmt.Sprintf("%d.%d.%d ", enhanced[0], enhanced[1], enhanced[2])
 	var b strings.Builder
