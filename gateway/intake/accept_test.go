@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gosbridge/gateway/intake"
+	"gosbridge/gateway/journal"
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
 	"gosbridge/policy"
@@ -263,6 +264,15 @@ func TestRefusalKeepsNothing(t *testing.T) {
 	r.view(func(tx mailstore.Tx) error {
 		for rec := range tx.Letters(mailstore.LetterFilter{}) {
 			t.Errorf("letter %s", rec.Number)
+		}
+		for rec, err := range tx.Journal(0, 0) {
+			if err != nil {
+				return err
+			}
+			d, err := journal.ParseDetails(rec.Details)
+			if err != nil || d["address"] != r.who.Remote.String() || d["credential"] != r.who.Name || d["reasons"] != string(policy.TypeUnknown) {
+				t.Errorf("the journal says %v, %v", d, err)
+			}
 		}
 		size, err := tx.JournalSize()
 		if size != 1 {

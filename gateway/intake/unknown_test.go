@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"gosbridge/gateway/journal"
 	"gosbridge/mailstore"
+	"gosbridge/policy"
 )
 
 // forgetful is a store whose commits end without anybody knowing how: they
@@ -44,6 +46,18 @@ func TestUnknownOutcomeKeepsBody(t *testing.T) {
 		if !errors.Is(err, mailstore.ErrMaybeCommitted) || f.lost != f.left {
 			t.Fatalf("happened %t: %d commits were lost, %v", happened, f.lost, err)
 		}
+		var refusal *policy.Refusal
+		if !errors.As(err, &refusal) || refusal.Worst().Code != policy.StoreUnavailable {
+			t.Errorf("happened %t: the client hears %v", happened, err)
+		}
+		r.view(func(tx mailstore.Tx) error {
+			for rec, err := range tx.Journal(0, 0) {
+				if err != nil || rec.Kind == journal.Rejected {
+					t.Errorf("happened %t: the journal has %v, %v", happened, rec.Kind, err)
+				}
+			}
+			return nil
+		})
 		report, err := r.store.Sweep(t.Context(), 0)
 		kept, removed := 1, 0
 		if !happened {

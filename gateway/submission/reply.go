@@ -25,10 +25,10 @@ type reply struct {
 	text     string
 }
 
-// Replies about the protocol, which have no reason code.
+// Replies about the protocol. Those of the catalogue have a reason code.
 var (
-	replyTooMany        = reply{421, [3]int{4, 7, 0}, "too many connections, try again later"}
-	replyClosing        = reply{421, [3]int{4, 3, 2}, "service closing, try again later"}
+	replyTooMany        = violation(policy.New(policy.TooManyConnections))
+	replyClosing        = violation(policy.New(policy.Closing))
 	replyKicked         = reply{421, [3]int{4, 3, 2}, "session ended by the operator"}
 	replyIdle           = reply{421, [3]int{4, 4, 2}, "no command for too long"}
 	replySlow           = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
@@ -50,13 +50,13 @@ var (
 	replyMechanism      = reply{504, [3]int{5, 5, 4}, "authentication mechanism not offered"}
 	replyNoTLS          = reply{538, [3]int{5, 7, 11}, "encryption required: start TLS first"}
 	replyPlain          = reply{501, [3]int{5, 5, 2}, "malformed PLAIN response"}
-	replyBadLogin       = reply{535, [3]int{5, 7, 8}, "credentials-invalid: user name or password not accepted"}
+	replyBadLogin       = violation(policy.New(policy.CredentialsInvalid))
 	replyBlocked        = reply{535, [3]int{5, 7, 8}, "account-blocked: account is blocked"}
 	replyNoLogin        = reply{454, [3]int{4, 7, 0}, "cannot check the login now, try again later"}
 	replyAttempts       = reply{421, [3]int{4, 7, 0}, "too many failed logins on this connection"}
 	replyBase64         = reply{501, [3]int{5, 5, 2}, "response is not base64"}
-	replyBroken         = reply{421, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
-	replyInternal       = reply{451, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
+	replyInternal       = violation(policy.New(policy.Internal))
+	replyBroken         = reply{421, replyInternal.enhanced, replyInternal.text} // and the connection ends
 )
 
 // Replies to BDAT and within a message that comes in chunks.
