@@ -36,7 +36,15 @@ class Reloads(unittest.TestCase):
         self.gateway.config.write_text(text)
 
     def in_profile(self, kind, key, value):
-        self.edit(r"(?ms)(^\[profile\.%s\]$.*?^%s = ).*?$" % (kind, key), r"\g<1>%s" % value)
+        """Sets a key of a letter type, which the file may have or not."""
+        text = self.gateway.config.read_text()
+        table = "[profile.%s]\n" % kind
+        if table not in text:
+            text += "\n" + table
+        before, after = text.split(table)
+        mine, bracket, rest = after.partition("\n[")
+        mine = re.sub(r"(?m)^%s = .*\n?" % key, "", mine)
+        self.gateway.config.write_text(before + table + "%s = %s\n" % (key, value) + mine + bracket + rest)
 
     def hangup(self, expected):
         """Sends SIGHUP and waits for what the log then says."""

@@ -253,3 +253,23 @@ func TestDetailsAreTranslated(t *testing.T) {
 		t.Error("texts without a detail")
 	}
 }
+
+// A value that is there and empty is said in words: no text has a hole.
+func TestEmptyValues(t *testing.T) {
+	for _, test := range []struct {
+		code   Code
+		values []any
+		en, ru string
+	}{
+		{FileExecutable, []any{""}, "a file without a name is or contains a program", "файл без имени: программа или содержит программу"},
+		{FileEncrypted, []any{" \t"}, "a file without a name is encrypted", "файл без имени зашифрован"},
+		{SenderNotOwned, []any{""}, "the empty address <> is not an address of this account", "адрес <> (пустой) не принадлежит этой учётной записи"},
+		{RecipientAddress, []any{""}, "the empty address <> is not a valid address", "<> (пустой): неверный адрес"},
+		{Malware, []any{""}, "malware found: (empty)", "найдена вредоносная программа: (пусто)"},
+		{Malware, nil, "malware found: ?", "найдена вредоносная программа: ?"},
+	} {
+		if v := New(test.code, test.values...); v.En != test.en || v.Ru != test.ru {
+			t.Errorf("%s of %q: %q, %q", test.code, test.values, v.En, v.Ru)
+		}
+	}
+}

@@ -96,6 +96,14 @@ func (c Count) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (c Count) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// MarshalTOML writes a number as one, for the configuration.
+func (c Count) MarshalTOML() ([]byte, error) {
+	if c == AnyCount {
+		return []byte(strconv.Quote(unlimited)), nil
+	}
+	return []byte(c.String()), nil
+}
+
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Count) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))

@@ -32,14 +32,44 @@ func New(code Code, values ...any) Violation {
 		Code:     r.Code,
 		SMTP:     r.SMTP,
 		Enhanced: r.Enhanced,
-		En:       shortenASCII(fill(r, r.En, values, english), maxTextEn),
-		Ru:       fill(r, r.Ru, values, russian),
+		En:       shortenASCII(fill(r, r.En, values, inEnglish), maxTextEn),
+		Ru:       fill(r, r.Ru, values, inRussian),
 	}
+}
+
+// language is how values are written in one.
+type language struct {
+	render func(any) string
+	// Words for a value that is there and empty, by its name in the catalogue.
+	noFile, noAddress, nothing string
+}
+
+var (
+	inEnglish = language{english, "a file without a name", "the empty address <>", "(empty)"}
+	inRussian = language{russian, "без имени", "<> (пустой)", "(пусто)"} // behind «файл» and «адрес»
+)
+
+// value is a value in words.
+func (l language) value(name string, v any) string {
+	text := l.render(v)
+	given := text
+	if s, ok := v.(string); ok {
+		given = s // a tab is written as an escape
+	}
+	switch {
+	case strings.TrimSpace(given) != "":
+		return text
+	case name == "file":
+		return l.noFile
+	case name == "address":
+		return l.noAddress
+	}
+	return l.nothing
 }
 
 // fill puts the values into the places of the text. A missing value shows as a
 // question mark.
-func fill(r Reason, text string, values []any, render func(any) string) string {
+func fill(r Reason, text string, values []any, in language) string {
 	if len(r.Values) == 0 {
 		return text
 	}
@@ -47,7 +77,7 @@ func fill(r Reason, text string, values []any, render func(any) string) string {
 	for i := range r.Values {
 		v := "?"
 		if i < len(values) {
-			v = render(values[i])
+			v = in.value(r.Values[i], values[i])
 		}
 		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", v)
 	}

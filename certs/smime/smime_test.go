@@ -237,8 +237,9 @@ func TestKindOf(t *testing.T) {
 	}{
 		{"multipart/signed", "protocol", "application/pkcs7-signature", Multipart},
 		{"Multipart/Signed", "protocol", "Application/X-PKCS7-Signature", Multipart},
-		{"multipart/signed", "protocol", "application/pgp-signature", Plain},
-		{"multipart/signed", "", "", Plain},
+		{"multipart/signed", "protocol", "application/pgp-signature", Foreign},
+		{"multipart/signed", "", "", Foreign},
+		{"multipart/encrypted", "protocol", "application/pgp-encrypted", Encrypted},
 		{"application/pkcs7-mime", "smime-type", "signed-data", Opaque},
 		{"application/x-pkcs7-mime", "", "", Opaque},
 		{"application/pkcs7-mime", "smime-type", "Enveloped-Data", Encrypted},

@@ -17,10 +17,11 @@ type Kind int
 
 // The kinds.
 const (
-	Plain     Kind = iota // not by S/MIME
+	Plain     Kind = iota // not at all
 	Multipart             // multipart/signed: readable by everybody
 	Opaque                // application/pkcs7-mime with SignedData around the content
-	Encrypted             // application/pkcs7-mime, enveloped
+	Encrypted             // application/pkcs7-mime, enveloped, or multipart/encrypted of any protocol
+	Foreign               // multipart/signed of another protocol (PGP/MIME, RFC 3156 §5), or of none that it names
 )
 
 // KindOf tells the kind by media type and parameters, their names in lower case.
@@ -33,6 +34,9 @@ func KindOf(mediaType string, params map[string]string) Kind {
 		case "application/pkcs7-signature", "application/x-pkcs7-signature":
 			return Multipart
 		}
+		return Foreign
+	case "multipart/encrypted": // RFC 1847 §2.2
+		return Encrypted
 	case "application/pkcs7-mime", "application/x-pkcs7-mime":
 		switch strings.ToLower(params["smime-type"]) {
 		case "enveloped-data", "authenveloped-data":

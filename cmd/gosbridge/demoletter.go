@@ -83,7 +83,7 @@ func (d *demonstration) read(ctx context.Context) (err error) {
 	if len(uids) != 1 {
 		return fmt.Errorf("%d letters %s in INBOX of %s", len(uids), d.number, demoBody)
 	}
-	letter, err := fetch(c, uids[0], false)
+	letter, err := d.fetch(c, uids[0], false)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (d *demonstration) receipts(ctx context.Context) (err error) {
 
 // receipt checks one receipt: its signature, and that it is of this letter.
 func (d *demonstration) receipt(ctx context.Context, c *imapclient.Client, uid imap.UID) (receipt.Event, error) {
-	mail, err := fetch(c, uid, true)
+	mail, err := d.fetch(c, uid, true)
 	if err != nil {
 		return "", err
 	}

@@ -32,9 +32,13 @@ type demonstration struct {
 	verify *cms.Verifier
 	number string
 	step   int
+	// fetch reads a message whole, which opens it unless peek.
+	fetch func(c *imapclient.Client, uid imap.UID, peek bool) ([]byte, error)
 }
 
-func newDemonstration(s site, out io.Writer) *demonstration { return &demonstration{site: s, out: out} }
+func newDemonstration(s site, out io.Writer) *demonstration {
+	return &demonstration{site: s, out: out, fetch: fetch}
+}
 
 // say writes one step as it happened.
 func (d *demonstration) say(format string, args ...any) {

@@ -30,9 +30,6 @@ var errLoadTest = errors.New("this data folder is for load tests, with known pas
 
 // addLoadTest adds accounts u1..uN to a plan, and marks it.
 func addLoadTest(plan *installation.Plan, n int) error {
-	if n > loadTestMost {
-		return fmt.Errorf("%w: --load-test makes %d accounts at most", errUsage, loadTestMost)
-	}
 	plan.Settings = map[string]string{loadTestMark: "yes"}
 	plan.Profiles = append(plan.Profiles, policy.Unlimited(loadTestType))
 	plan.Limits = func(l *config.Limits) {

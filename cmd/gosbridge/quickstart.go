@@ -39,10 +39,12 @@ type quickstart struct {
 	once      bool
 	readyFile string
 	loadTest  int
+
+	demonstrate func(s site, out io.Writer) *demonstration
 }
 
 func newQuickstart() *cobra.Command {
-	q := &quickstart{ports: map[string]int{}}
+	q := &quickstart{demonstrate: newDemonstration}
 	var smtps, smtp, imaps, imap int
 	cmd := &cobra.Command{
 		Use:   "quickstart",
@@ -65,7 +67,7 @@ func newQuickstart() *cobra.Command {
 	f.IntVar(&imaps, "imaps-port", 2993, "IMAP with TLS; 0 for none")
 	f.IntVar(&imap, "imap-port", 2143, "IMAP with STARTTLS; 0 for none")
 	f.BoolVar(&q.once, "once", false, "end after the demonstration; status 0 only if every step succeeded")
-	f.StringVar(&q.readyFile, "ready-file", "", "write ports, accounts and passwords there as JSON, once it serves")
+	f.StringVar(&q.readyFile, "ready-file", "", "write ports, accounts and passwords there as JSON, while it serves")
 	f.IntVar(&q.loadTest, "load-test", 0, "make N accounts u1..uN@bench.example for load generators; only with a new folder")
 	return cmd
 }
@@ -74,6 +76,9 @@ func newQuickstart() *cobra.Command {
 func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error) {
 	signals, unhang := hangups()
 	defer unhang()
+	if err := q.check(); err != nil {
+		return err
+	}
 	if err := q.unready(); err != nil {
 		return err
 	}
@@ -106,6 +111,7 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 		if err := s.write(q.readyFile); err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, q.unready()) }() // it has passwords
 	}
 	if err := q.show(ctx, out, s, served); err != nil || q.once {
 		return err
@@ -121,8 +127,30 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 	}
 }
 
-// unready removes the ready file of an earlier start, so that a script that
-// waits for it does not take it for this one's.
+// check judges the flags before anything is made, served or removed.
+func (q *quickstart) check() error {
+	if q.loadTest < 0 || q.loadTest > loadTestMost {
+		return fmt.Errorf("%w: --load-test %d: up to %d accounts", errUsage, q.loadTest, loadTestMost)
+	}
+	for _, p := range portNames {
+		if port := q.ports[p.name]; port < 0 || port > 65535 {
+			return fmt.Errorf("%w: --%s-port %d", errUsage, p.name, port)
+		}
+	}
+	if q.once && !q.shows() {
+		return fmt.Errorf("%w: the demonstration needs a port of SMTP and one of IMAP", errUsage)
+	}
+	return nil
+}
+
+// shows reports whether there is a port of each protocol.
+func (q *quickstart) shows() bool {
+	return q.ports["smtps"]+q.ports["smtp"] > 0 && q.ports["imaps"]+q.ports["imap"] > 0
+}
+
+// unready removes the ready file: at the end, and that of an earlier start that
+// ended in disorder, so that a script that waits for it does not take it for this
+// one's.
 func (q *quickstart) unready() error {
 	if q.readyFile == "" {
 		return nil
@@ -135,13 +163,10 @@ func (q *quickstart) unready() error {
 
 // show runs the demonstration; without both protocols there is none.
 func (q *quickstart) show(ctx context.Context, out io.Writer, s site, served chan error) error {
-	if s.submission() == "" || s.imap() == "" {
-		if q.once {
-			return fmt.Errorf("%w: the demonstration needs a port of SMTP and one of IMAP", errUsage)
-		}
+	if !q.shows() {
 		return nil
 	}
-	err := newDemonstration(s, out).run(ctx)
+	err := q.demonstrate(s, out).run(ctx)
 	if err != nil && ctx.Err() == nil && !q.once {
 		// Whoever is to find out why wants the gateway to stay up.
 		fmt.Fprintf(out, "\nThe demonstration failed: %v\n", err)
@@ -152,9 +177,6 @@ func (q *quickstart) show(ctx context.Context, out io.Writer, s site, served cha
 
 // folder makes the folder, or opens one that is there.
 func (q *quickstart) folder(ctx context.Context, out io.Writer) (installation.Installation, error) {
-	if q.loadTest < 0 {
-		return installation.Installation{}, fmt.Errorf("%w: --load-test %d", errUsage, q.loadTest)
-	}
 	made, err := installation.Load(q.data)
 	switch {
 	case err == nil && q.loadTest > 0:
@@ -279,9 +301,6 @@ func (q *quickstart) listeners(cfg *config.Config) error {
 	var open []config.Listener
 	for _, p := range portNames {
 		port := q.ports[p.name]
-		if port < 0 || port > 65535 {
-			return fmt.Errorf("%w: --%s-port %d", errUsage, p.name, port)
-		}
 		if port == 0 {
 			continue
 		}

@@ -247,12 +247,45 @@ func TestEncode(t *testing.T) {
 		c.Profiles[i].Recipients, c.Profiles[i].Acknowledge = nil, nil
 		c.Profiles[i].RecallWindow = policy.Duration(2 * time.Second)
 	}
-	again, err := Parse([]byte(encoded(t, c)), "x.toml")
+	c.Profiles = append(c.Profiles, policy.Unlimited("bench"), policy.Unlimited("small"))
+	c.Profiles[len(c.Profiles)-1].SubjectMax = 7
+	for name, encode := range map[string]func() ([]byte, error){"whole": c.Encode, "brief": c.EncodeBrief} {
+		text, err := encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse(text, "x.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := encoded(t, again), encoded(t, c); got != want {
+			t.Errorf("%s: read back as\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// TestEncodeBrief: what is as shipped is not written, and numbers are numbers.
+func TestEncodeBrief(t *testing.T) {
+	c := Default()
+	for i := range c.Profiles {
+		if c.Profiles[i].Type == "simple" {
+			c.Profiles[i].SubjectMax, c.Profiles[i].FilesMax, c.Profiles[i].Formats = 7, policy.AnyCount, nil
+		}
+	}
+	text, err := c.EncodeBrief()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := encoded(t, again), encoded(t, c); got != want {
-		t.Errorf("read back as\n%s\nwant\n%s", got, want)
+	_, profiles, _ := strings.Cut(string(text), "[profile]")
+	want := "[profile.simple]\nfiles_max = \"unlimited\"\nformats = []\nsubject_max = 7\n"
+	if got := strings.TrimSpace(profiles) + "\n"; got != want {
+		t.Errorf("profiles\n%s\nwant\n%s", got, want)
+	}
+	if !strings.Contains(string(text), "\nrecipients = 1000\n") {
+		t.Errorf("numbers are none:\n%s", text)
+	}
+	if text, err := Default().EncodeBrief(); err != nil || strings.Contains(string(text), "profile") {
+		t.Errorf("profiles as shipped: %v\n%s", err, text)
 	}
 }
 

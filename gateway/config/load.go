@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -176,19 +177,45 @@ func (c *Config) paths() []namedPath {
 	return paths
 }
 
-// Encode gives the configuration as a file that Parse reads back the same.
+// Encode gives the whole configuration as a file that Parse reads back the same.
 func (c Config) Encode() ([]byte, error) {
-	profiles := make(map[string]policy.Profile, len(c.Profiles))
+	profiles := make(map[string]map[string]any, len(c.Profiles))
 	for _, p := range c.Profiles {
-		fillLists(&p)
-		profiles[p.Type] = p
+		profiles[p.Type] = keysOf(p, func(reflect.Value, int) bool { return true })
 	}
+	return c.encode(profiles)
+}
+
+// EncodeBrief is Encode with nothing of a profile but what differs from the
+// shipped one, so that a later release may change the rest.
+func (c Config) EncodeBrief() ([]byte, error) {
+	profiles := make(map[string]map[string]any)
+	shipped := policy.DefaultProfiles()
+	for _, p := range c.Profiles {
+		base := policy.Unlimited(p.Type)
+		i := slices.IndexFunc(shipped, func(d policy.Profile) bool { return d.Type == p.Type })
+		if i >= 0 {
+			base = shipped[i]
+		}
+		from := reflect.ValueOf(base)
+		keys := keysOf(p, func(v reflect.Value, field int) bool {
+			was := from.Field(field)
+			return !reflect.DeepEqual(was.Interface(), v.Interface()) && !(v.Kind() == reflect.Slice && v.Len()+was.Len() == 0)
+		})
+		if len(keys) > 0 || i < 0 { // a type of its own is there by its name
+			profiles[p.Type] = keys
+		}
+	}
+	return c.encode(profiles)
+}
+
+func (c Config) encode(profiles map[string]map[string]any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := toml.NewEncoder(&b)
 	enc.Indent = ""
 	err := enc.Encode(struct {
 		Config
-		Profile map[string]policy.Profile `toml:"profile"`
+		Profile map[string]map[string]any `toml:"profile,omitempty"`
 	}{c, profiles})
 	if err != nil {
 		return nil, fmt.Errorf("encode configuration: %w", err)
@@ -196,15 +223,23 @@ func (c Config) Encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// fillLists makes the missing lists of a profile empty ones: the encoder
-// leaves the missing out, and then the shipped ones would come back.
-func fillLists(p *policy.Profile) {
-	v := reflect.ValueOf(p).Elem()
+// keysOf are the keys of a profile whose field is wanted. A missing list becomes
+// an empty one: the encoder leaves the missing out, and then the shipped one would
+// come back.
+func keysOf(p policy.Profile, wanted func(v reflect.Value, field int) bool) map[string]any {
+	v := reflect.ValueOf(p)
+	keys := make(map[string]any)
 	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Slice && f.IsNil() {
-			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+		f, key := v.Field(i), v.Type().Field(i).Tag.Get("toml")
+		if key == "-" || !wanted(f, i) {
+			continue
 		}
+		if f.Kind() == reflect.Slice && f.IsNil() {
+			f = reflect.MakeSlice(f.Type(), 0, 0)
+		}
+		keys[key] = f.Interface()
 	}
+	return keys
 }
 
 // Invalid is the error about the content of a configuration: everything that

@@ -115,7 +115,8 @@ func (b *builder) recipients(context.Context) (err error) {
 }
 
 // config writes the configuration. Its paths are relative to its folder, so
-// that the folder can be moved.
+// that the folder can be moved. Letter types stand there only as far as they
+// differ from those shipped: what a later release changes reaches the folder.
 func (b *builder) configure(context.Context) error {
 	c := config.Default()
 	c.Data, c.Hostname = "store", b.plan.Hostname
@@ -140,7 +141,7 @@ func (b *builder) configure(context.Context) error {
 	if b.plan.Limits != nil {
 		b.plan.Limits(&c.Limits)
 	}
-	text, err := c.Encode()
+	text, err := c.EncodeBrief()
 	if err != nil {
 		return err
 	}

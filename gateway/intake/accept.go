@@ -49,7 +49,7 @@ type submission struct {
 // Accept takes a letter: octets from r until io.EOF. When it returns nil the
 // letter is durable with all that belongs to it. Errors are a *policy.Refusal,
 // which names every violation and is journalled, r's own error, or internal;
-// then nothing is kept. A letter that the account sent within 24 hours, to
+// then nothing is kept, unless mailstore.ErrMaybeCommitted is in the chain. A letter that the account sent within 24 hours, to
 // the same recipients and of the same octets, is answered with its number.
 func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accepted, error) {
 	parser := message.NewParser(in.limits)
@@ -63,7 +63,8 @@ func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accept
 		in.discard(ctx, ref)
 	}
 	var refusal *policy.Refusal
-	if errors.As(err, &refusal) {
+	// Of a commit with unknown outcome nobody can say that it was refused.
+	if errors.As(err, &refusal) && !errors.Is(err, mailstore.ErrMaybeCommitted) {
 		in.journalRefusal(ctx, s, refusal)
 	}
 	return answer, err
@@ -143,7 +144,7 @@ func (in *Intake) decide(ctx context.Context, s *submission) (answer Accepted, k
 		if old != nil && err == nil {
 			answer = *old
 		}
-		return answer, maybe, unavailable(err, s.env.Who.Account)
+		return answer, maybe, unstored(err, s.env.Who.Account)
 	}
 	answer = accepted(draft.ID, draft.Number, draft.Type, draft.Outgoing)
 	for _, a := range decision.Advice {
@@ -297,6 +298,17 @@ func unavailable(err error, who mailstore.Account) error {
 		return errors.Join(policy.NewRefusal(policy.New(policy.StoreFull)), err)
 	}
 	return err
+}
+
+// unstored is unavailable for a commit: whatever else it failed of, it is the
+// store that the client has to wait for.
+func unstored(err error, who mailstore.Account) error {
+	err = unavailable(err, who)
+	var refusal *policy.Refusal
+	if err == nil || errors.As(err, &refusal) {
+		return err
+	}
+	return errors.Join(policy.NewRefusal(policy.New(policy.StoreUnavailable)), err)
 }
 
 // journalRefusal writes down that a letter was refused, and why. A refusal

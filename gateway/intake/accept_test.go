@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gosbridge/gateway/intake"
+	"gosbridge/gateway/journal"
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
 	"gosbridge/policy"
@@ -176,6 +178,18 @@ func TestRepetition(t *testing.T) {
 	}
 }
 
+// The old number is answered for a day, and no longer.
+func TestRepetitionEnds(t *testing.T) {
+	for after, want := range map[time.Duration]bool{24*time.Hour - time.Second: true, 24*time.Hour + time.Second: false} {
+		r := newRig(t)
+		once := r.accept(mail(), first)
+		r.later.Store(int64(after))
+		if a := r.accept(mail(), first); a.Repeat != want || (a.Number == once.Number) != want {
+			t.Errorf("after %s: repeat %t, %s after %s", after, a.Repeat, a.Number, once.Number)
+		}
+	}
+}
+
 // Fields that only the gateway writes are refused, and so are results of
 // authentication in its name, however they are written.
 func TestForgedHeaders(t *testing.T) {
@@ -250,6 +264,15 @@ func TestRefusalKeepsNothing(t *testing.T) {
 	r.view(func(tx mailstore.Tx) error {
 		for rec := range tx.Letters(mailstore.LetterFilter{}) {
 			t.Errorf("letter %s", rec.Number)
+		}
+		for rec, err := range tx.Journal(0, 0) {
+			if err != nil {
+				return err
+			}
+			d, err := journal.ParseDetails(rec.Details)
+			if err != nil || d["address"] != r.who.Remote.String() || d["credential"] != r.who.Name || d["reasons"] != string(policy.TypeUnknown) {
+				t.Errorf("the journal says %v, %v", d, err)
+			}
 		}
 		size, err := tx.JournalSize()
 		if size != 2 { // with the making of the account

@@ -111,8 +111,10 @@ func (s *submission) hidden() []bool {
 
 // defectCodes are the defects for which a letter is refused: those on which
 // readers could disagree, and those beyond what we look into. The others are
-// tolerated: overlong lines, which 8-bit mail programs do send, and unknown
-// charsets and types, which hide nothing from the checks of files.
+// tolerated: unknown charsets and types, which hide nothing from the checks of
+// files, and lines of more than 998 octets. RFC 5322 §2.1.1 forbids writing these,
+// but 8-bit mail programs do, and asks of receivers to be robust; here they reach
+// the recipient's mailbox as they are, for no other relay has to take them.
 var defectCodes = map[message.DefectKind]policy.Code{
 	message.BareCR:            policy.BareLineEnding,
 	message.BareLF:            policy.BareLineEnding,

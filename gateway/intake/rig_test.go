@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,16 +97,18 @@ type rig struct {
 	t     *testing.T
 	store *boltstore.Store
 	who   auth.Identity
+	later atomic.Int64 // nanoseconds that the clock is ahead of now
 }
 
-func newRig(t *testing.T) *rig {
+// newRig may put something between the intake and its store.
+func newRig(t *testing.T, between ...func(mailstore.Store) mailstore.Store) *rig {
 	t.Helper()
 	b, err := book()
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := func() time.Time { return now }
 	r := &rig{t: t}
+	clock := func() time.Time { return now.Add(time.Duration(r.later.Load())) }
 	r.store, err = boltstore.Open(t.Context(), boltstore.Options{Dir: t.TempDir(), Create: true, BodyFiles: 1, Now: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +123,12 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
+	var store mailstore.Store = r.store
+	for _, wrap := range between {
+		store = wrap(store)
+	}
 	r.Intake = intake.New(intake.Options{
-		Store: r.store, Numbers: letter.NewNumbers(r.store.Directory()), Hostname: hostname, Default: "free", Book: b, Now: clock, Logger: log,
+		Store: store, Numbers: letter.NewNumbers(r.store.Directory()), Hostname: hostname, Default: "free", Book: b, Now: clock, Logger: log,
 		Office: letter.NewOffice(letter.Options{Store: r.store, Maker: maker, Now: clock, Logger: log}),
 	})
 	for i, addresses := range [][]string{{sender, "info@a.example"}, {first}, {second, other}} {

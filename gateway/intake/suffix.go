@@ -106,7 +106,7 @@ func (s *submission) restore() {
 	s.header = s.msg.Header
 	if root := s.msg.Root; root != nil {
 		switch smime.KindOf(root.MediaType, root.Params) {
-		case smime.Multipart, smime.Opaque:
+		case smime.Multipart, smime.Opaque, smime.Foreign:
 			return
 		}
 	}

@@ -31,6 +31,8 @@ func (in *Intake) verify(ctx context.Context, s *submission, f *policy.Letter) e
 		report, err = in.verifyMultipart(ctx, s, root)
 	case smime.Opaque:
 		report, err = in.verifyOpaque(ctx, s, root)
+	case smime.Foreign:
+		report, err = foreign(root)
 	default:
 		who := s.env.Who.Settings
 		_, ok := s.book.Signers[who.Registry]
@@ -81,6 +83,16 @@ func (in *Intake) verifyOpaque(ctx context.Context, s *submission, root *message
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return smime.VerifyOpaque(ctx, s.book.Verifier, io.LimitReader(r, root.BodySize), root.Encoding, io.Discard, s.at)
+}
+
+// foreign is the report on a signature that is none of S/MIME: nobody here can
+// tell whether it is right. One that does not say what it is, is none at all
+// (RFC 1847 §2.1: the parameter is required).
+func foreign(root *message.Part) (certs.Report, error) {
+	if root.Params["protocol"] == "" {
+		return certs.Report{}, fmt.Errorf("multipart/signed without protocol: %w", certs.ErrMalformed)
+	}
+	return certs.Report{Reason: certs.UnknownAlgorithm}, nil
 }
 
 // finding tells what a report means for the sender: a signature of somebody

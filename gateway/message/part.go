@@ -137,7 +137,8 @@ func (m *Message) Files() []*Part {
 }
 
 // walk visits the part and all within it but the signature of a
-// multipart/signed (RFC 1847 §2.1) and attached messages.
+// multipart/signed (RFC 1847 §2.1) and attached messages. Only a signature of
+// S/MIME is one: of any other nobody looks whether it is not a file.
 func (p *Part) walk(visit func(*Part)) {
 	visit(p)
 	for i, child := range p.Children {
@@ -150,7 +151,7 @@ func (p *Part) walk(visit func(*Part)) {
 
 func isSignature(mediaType string) bool {
 	switch mediaType {
-	case "application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature":
+	case "application/pkcs7-signature", "application/x-pkcs7-signature":
 		return true
 	}
 	return false

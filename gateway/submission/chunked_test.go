@@ -264,7 +264,7 @@ func TestPanicChunked(t *testing.T) {
 	defer stop()
 	c.login()
 	c.address()
-	c.say("BDAT 6\r\nNOOP\r\nBDAT 6\r\nNOOP\r\n", "421 4.0.0 ")
+	c.say("BDAT 6\r\nNOOP\r\nBDAT 6\r\nNOOP\r\n", "421 4.3.0 ")
 	c.ended()
 }
 

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	sessions "gosbridge/gateway/session"
 )
@@ -222,9 +221,8 @@ func (c *conn) collect(text []byte) error {
 
 // edit changes the lines of go-smtp that have no setting: it offers SIZE only
 // together with a check that is ours, STARTTLS only with a handshake that is
-// its own, greets by the client's name instead of ours, repeats what it did not
-// understand, and calls commands in the wrong order not implemented. It writes
-// each line by itself.
+// its own, and greets by the client's name instead of ours; reword has its other
+// texts. It writes each line by itself.
 func (c *conn) edit(line []byte) []byte {
 	switch {
 	case c.mute:
@@ -234,11 +232,11 @@ func (c *conn) edit(line []byte) []byte {
 		return nil
 	case bytes.HasPrefix(line, []byte("334 ")):
 		c.challenge = true
-	case string(line) == "454 4.7.0 Invalid base64 data\r\n": // RFC 4954 §4: it never becomes right
-		return replyBase64.line()
 	case c.greeted && bytes.HasPrefix(line, []byte("220 ")):
 		c.greeted = false
 		return nil
+	case bytes.HasPrefix(line, []byte("220 ")): // RFC 5321 §4.2: "220 " Domain, then text
+		return []byte("220 " + c.cfg.Hostname + " ESMTP ready\r\n")
 	case bytes.HasPrefix(line, []byte("250-Hello ")): // RFC 5321 §4.1.1.1: "250-" Domain
 		return []byte("250-" + c.cfg.Hostname + "\r\n")
 	case bytes.HasPrefix(line, []byte("250 2.0.0 Hello ")): // to HELO
@@ -248,32 +246,15 @@ func (c *conn) edit(line []byte) []byte {
 	case string(line) == "250 SIZE\r\n":
 		return sizeLine(c.cfg.MaxSize)
 	}
-	if right, wrong := renumbered[string(line)]; wrong {
-		return right.line()
+	if ours, ok := c.reword(string(line)); ok {
+		return ours
 	}
-	return legible(line, c.state != nil && c.state.utf8)
-}
-
-// legible keeps a reply in ASCII, or in UTF-8 for a client that speaks it in
-// this transaction (RFC 6531 §3.7.4.2).
-func legible(line []byte, unicode bool) []byte {
-	switch {
-	case isASCII(line):
-		return line
-	case unicode:
-		return bytes.ToValidUTF8(line, []byte("?"))
-	}
-	return bytes.Map(func(r rune) rune {
-		if r >= utf8.RuneSelf {
-			return '?'
-		}
-		return r
-	}, line)
+	return line
 }
 
 func isASCII(line []byte) bool {
 	for _, b := range line {
-		if b >= utf8.RuneSelf {
+		if b >= 0x80 {
 			return false
 		}
 	}

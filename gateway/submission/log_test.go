@@ -29,7 +29,7 @@ func TestRefusedInLog(t *testing.T) {
 	seen := 0
 	for _, tt := range []struct{ command, want string }{
 		{"EHLO client.example", ""},
-		{"hunter2 hunter3", "reply=501 enhanced=5.5.2"},
+		{"hunter2 hunter3", "reply=500 enhanced=5.5.2"},
 		{"AUTH hunter2", "reply=504 enhanced=5.5.4"},
 		{"MAIL FROM:<hunter2@a.example>", "reply=530 enhanced=5.7.0"},
 		{"BDAT hunter2", "reply=501 enhanced=5.5.4"},

@@ -15,9 +15,9 @@ import (
 	"gosbridge/policy"
 )
 
-// This file is the only place where a reply is worded, but for those of
-// go-smtp about syntax. A reply says what the client has to know; the cause of
-// a failure of ours stands in the log alone.
+// This file is the only place where a reply is worded, but for those that
+// stand for a text of go-smtp (library.go). A reply says what the client has to
+// know; the cause of a failure of ours stands in the log alone.
 
 // reply is a reply of one line.
 type reply struct {
@@ -26,15 +26,21 @@ type reply struct {
 	text     string
 }
 
-// Replies about the protocol, which have no reason code.
+// Replies about the protocol. Those of the catalogue have a reason code.
 var (
-	replyTooMany        = reply{421, [3]int{4, 7, 0}, "too many connections, try again later"}
-	replyClosing        = reply{421, [3]int{4, 3, 2}, "service closing, try again later"}
+	replyTooMany        = violation(policy.New(policy.TooManyConnections))
+	replyClosing        = violation(policy.New(policy.Closing))
 	replyKicked         = reply{421, [3]int{4, 3, 2}, "session ended by the operator"}
 	replyIdle           = reply{421, [3]int{4, 4, 2}, "no command for too long"}
 	replySlow           = reply{421, [3]int{4, 4, 2}, "message came too slowly"}
 	replyLongLine       = reply{500, [3]int{5, 5, 6}, "command line too long"}
 	replyEarly          = reply{501, [3]int{5, 5, 4}, "nothing may follow STARTTLS before TLS"}
+	replyTLSOn          = reply{503, [3]int{5, 5, 1}, "TLS is on already"}
+	replyStartTLSBare   = reply{501, [3]int{5, 5, 4}, "STARTTLS has no parameters"} // RFC 3207 §4
+	replyUnknown        = reply{500, [3]int{5, 5, 2}, "command not known"}
+	replyMissing        = reply{502, [3]int{5, 5, 1}, "command not offered"}
+	replyParameter      = reply{555, [3]int{5, 5, 4}, "parameter not known or not offered"}
+	replyParameters     = reply{501, [3]int{5, 5, 4}, "malformed parameters"}
 	replyStartTLS       = reply{220, [3]int{2, 0, 0}, "ready to start TLS"}
 	replyNested         = reply{503, [3]int{5, 5, 1}, "a message is begun already, RSET first"}
 	replySyntax         = reply{501, [3]int{5, 1, 3}, "address has characters that it may not have"}
@@ -45,12 +51,13 @@ var (
 	replyMechanism      = reply{504, [3]int{5, 5, 4}, "authentication mechanism not offered"}
 	replyNoTLS          = reply{538, [3]int{5, 7, 11}, "encryption required: start TLS first"}
 	replyPlain          = reply{501, [3]int{5, 5, 2}, "malformed PLAIN response"}
-	replyBadLogin       = reply{535, [3]int{5, 7, 8}, "credentials-invalid: user name or password not accepted"}
+	replyBadLogin       = violation(policy.New(policy.CredentialsInvalid))
 	replyBlocked        = reply{535, [3]int{5, 7, 8}, "account-blocked: account is blocked"}
 	replyNoLogin        = reply{454, [3]int{4, 7, 0}, "cannot check the login now, try again later"}
 	replyAttempts       = reply{421, [3]int{4, 7, 0}, "too many failed logins on this connection"}
 	replyBase64         = reply{501, [3]int{5, 5, 2}, "response is not base64"}
-	replyInternal       = reply{451, [3]int{4, 3, 0}, "internal-error: not possible now, try again later"}
+	replyInternal       = violation(policy.New(policy.Internal))
+	replyBroken         = reply{421, replyInternal.enhanced, replyInternal.text} // and the connection ends
 )
 
 // Replies to BDAT and within a message that comes in chunks.
@@ -64,20 +71,18 @@ var (
 	replyIdling    = reply{421, [3]int{4, 7, 0}, "too many commands within a message that bring none of it"}
 )
 
-// renumbered are replies that go-smtp gives as 502, which is for commands that a
-// server does not have (RFC 5321 §4.2.4): one in the wrong order is 503 (§3.3,
-// §4.2.2), one without its argument 501.
-var renumbered = map[string]reply{
-	"502 5.5.1 Please introduce yourself first.\r\n": {503, [3]int{5, 5, 1}, "EHLO first"},
-	"502 5.5.1 Missing MAIL FROM command.\r\n":       {503, [3]int{5, 5, 1}, "MAIL first"},
-	"502 5.5.1 Missing RCPT TO command.\r\n":         {503, [3]int{5, 5, 1}, "no recipient yet: RCPT first"},
-	"502 5.5.4 Missing parameter\r\n":                {501, [3]int{5, 5, 4}, "AUTH needs a mechanism"},
-}
-
 // line is the reply as it goes over the wire.
 func (r reply) line() []byte {
 	e := r.enhanced
+	if e == [3]int{} { // 354 has none (RFC 2034 §4: 2xx, 4xx and 5xx do)
+		return fmt.Appendf(nil, "%d %s\r\n", r.code, r.text)
+	}
 	return fmt.Appendf(nil, "%d %d.%d.%d %s\r\n", r.code, e[0], e[1], e[2], r.text)
+}
+
+// violation is a reason of the catalogue as a reply.
+func violation(v policy.Violation) reply {
+	return reply{v.SMTP, v.Enhanced, printable(v.Line())}
 }
 
 // error is the reply for go-smtp to send.
@@ -164,7 +169,10 @@ func accepted(a intake.Accepted) *smtp.SMTPError {
 const maxText = 490
 
 // multiline makes a reply of several lines. go-smtp puts the enhanced code
-// before the last line only, but it belongs before each (RFC 2034 §4).
+// before the last line only, but it belongs before each, and is the same on all
+// (RFC 2034 §4: "the same status code must appear at the beginning of the text in
+// each line"): that of the worst reason. What each line is about says its reason
+// code.
 func multiline(code int, enhanced [3]int, lines []string) *smtp.SMTPError {
 	prefix := fmt.Sprintf("%d.%d.%d ", enhanced[0], enhanced[1], enhanced[2])
 	var b strings.Builder

@@ -223,7 +223,7 @@ func TestConnectionLimits(t *testing.T) {
 			first.say("", "220 ")
 			second.say("", "220 ")
 			third := newClient(t, r.dial())
-			third.say("", "421 4.7.0 too many connections")
+			third.say("", "421 4.7.0 too-many-connections: too many connections")
 			third.ended()
 			// STARTTLS takes no second place, and QUIT frees it.
 			first.say("EHLO x\r\n", "250-")
@@ -274,7 +274,7 @@ func TestReconfigure(t *testing.T) {
 	fresh.say("", "220 ")
 	use(fresh, "100", "552 5.3.4 size-exceeded: ")
 	third := newClient(t, r.dial())
-	third.say("", "421 4.7.0 too many connections")
+	third.say("", "421 4.7.0 too-many-connections: too many connections")
 }
 
 // holding lets the next letter get as far as inside, and no further before
@@ -302,7 +302,7 @@ func TestShutdown(t *testing.T) {
 	io.WriteString(sending.conn, "Subject: x\r\n.\r\nMAIL FROM:<"+sender+">\r\n")
 	<-inside
 	r.stop()
-	idle.say("", "421 4.3.2 service closing")
+	idle.say("", "421 4.3.2 service-closing: service is closing")
 	idle.ended()
 	begun.say("", "421 4.3.2 ")
 	begun.ended()
@@ -405,7 +405,7 @@ func TestPanic(t *testing.T) {
 	defer stop()
 	c.login()
 	c.begin()
-	reply := c.say("x\r\n.\r\n", "421 4.0.0 ")
+	reply := c.say("x\r\n.\r\n", "421 4.3.0 ")
 	if strings.Contains(reply, "index out of range") {
 		t.Errorf("the reply shows the cause: %q", reply)
 	}

@@ -37,7 +37,8 @@ type session struct {
 func (p *port) newSession(sc *smtp.Conn) (smtp.Session, error) {
 	c, ok := sc.Conn().(*conn)
 	if !ok {
-		return nil, fmt.Errorf("connection of type %T", sc.Conn())
+		p.server.log.Error("connection not ours", "type", fmt.Sprintf("%T", sc.Conn()))
+		return nil, replyInternal.error()
 	}
 	c.state = &session{conn: c, server: p.server, log: c.log}
 	return c.state, nil
