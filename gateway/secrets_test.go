@@ -97,6 +97,11 @@ func (c *talk) smtp(command, want string) {
 	c.say(command+"\r\n", lastReply, want)
 }
 
+func (c *talk) imap(command, want string) {
+	c.t.Helper()
+	c.say("a "+command+"\r\n", lastTagged, want)
+}
+
 // secretSubmission submits letters, right and wrong ones, and returns the
 // refusals.
 func secretSubmission(t *testing.T, g *gatewaytest.Gateway) (refused []string) {
@@ -185,9 +190,9 @@ func secretSession(t *testing.T, g *gatewaytest.Gateway) (refused []string) {
 			c.say(line[0]+"\r\n", lastTagged, line[1])
 		}
 		for _, command := range secretCommands() {
-			c.say("a "+command[0]+"\r\n", lastTagged, command[1])
+			c.imap(command[0], command[1])
 		}
-		c.say("a LOGOUT\r\n", lastTagged, "* BYE")
+		c.imap("LOGOUT", "* BYE")
 		refused = append(refused, c.refused...)
 	}
 	return refused

@@ -75,10 +75,21 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// Open runs a gateway on an installation that is there.
-func Open(t testing.TB, made installation.Installation) *Gateway {
+// Open runs a gateway on an installation that is there. change may alter its
+// configuration, each time that it is read.
+func Open(t testing.TB, made installation.Installation, change ...func(*config.Config)) *Gateway {
 	t.Helper()
-	cfg, err := config.Load(made.ConfigFile())
+	load := func() (config.Config, error) {
+		cfg, err := config.Load(made.ConfigFile())
+		if err != nil {
+			return cfg, err
+		}
+		for _, c := range change {
+			c(&cfg)
+		}
+		return cfg, cfg.Validate()
+	}
+	cfg, err := load()
 	if err != nil {
 		t.Fatalf("load config: %v", err)
 	}
@@ -91,7 +102,6 @@ func Open(t testing.TB, made installation.Installation) *Gateway {
 		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}),
 		slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}),
 	))
-	load := func() (config.Config, error) { return config.Load(made.ConfigFile()) }
 	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load})
 	if err != nil {
 		t.Fatalf("open gateway: %v", err)
