@@ -90,6 +90,7 @@ type door struct {
 func openStore(ctx context.Context, cfg config.Config, key [32]byte, o Options) (*boltstore.Store, error) {
 	store, err := boltstore.Open(ctx, boltstore.Options{
 		Dir: cfg.Data, MasterKey: key, Now: o.Now, Logger: o.Logger, Create: o.Create,
+		MaxMailboxes: cfg.IMAP.Mailboxes, MaxKeywords: cfg.IMAP.MailboxKeywords,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", cfg.Data, err)

@@ -32,6 +32,9 @@ func appendLimit(size policy.Octets) int64 {
 	return min(int64(size), maxLiteral)
 }
 
+// product is how the service calls itself over IMAP (RFC 2971).
+const product = "gosbridge"
+
 // servers makes the protocol servers.
 func (g *Gateway) servers() error {
 	l := g.cfg.Limits
@@ -46,7 +49,7 @@ func (g *Gateway) servers() error {
 	if err != nil {
 		return fmt.Errorf("submission: %w", err)
 	}
-	g.imap, err = imapd.New(imapConfig(l), g.store, g.login, letter.NewMailroom(g.now), g.log)
+	g.imap, err = imapd.New(imapConfig(g.cfg), g.store, g.login, letter.NewMailroom(g.now), g.log)
 	if err != nil {
 		return fmt.Errorf("imap: %w", err)
 	}
@@ -54,10 +57,11 @@ func (g *Gateway) servers() error {
 }
 
 // setLimits puts other limits into the servers.
-func (g *Gateway) setLimits(l config.Limits) error {
+func (g *Gateway) setLimits(c config.Config) error {
+	l := c.Limits
 	g.login.SetLimits(loginLimits(l))
 	g.submit.Reconfigure(submissionConfig(g.cfg.Hostname, l))
-	return g.imap.Reconfigure(imapConfig(l))
+	return g.imap.Reconfigure(imapConfig(c))
 }
 
 func loginLimits(l config.Limits) auth.Limits {
@@ -76,14 +80,16 @@ func submissionConfig(hostname string, l config.Limits) submission.Config {
 	}
 }
 
-func imapConfig(l config.Limits) imapd.Config {
-	ic := imapd.Defaults()
-	ic.AppendOctets = appendLimit(l.MessageSize)
-	ic.Connections = atMost(l.Connections)
-	ic.ConnectionsPerAddress = atMost(l.ConnectionsPerAddress)
-	ic.ConnectionsPerAccount = atMost(l.ConnectionsPerAccount)
-	ic.FailedLogins = l.LoginAttempts
-	ic.HandshakeTimeout, ic.IdleTimeout = l.HandshakeTimeout.Std(), l.IdleTimeout.Std()
-	ic.DrainTimeout = l.ShutdownTimeout.Std()
-	return ic
+func imapConfig(c config.Config) imapd.Config {
+	l, i := c.Limits, c.IMAP
+	return imapd.Config{
+		Name:          product,
+		CommandOctets: int(i.CommandSize), LiteralOctets: int64(i.LiteralSize), HeaderOctets: int64(i.HeaderSize),
+		AppendOctets: appendLimit(l.MessageSize), SequenceElements: i.SequenceElements,
+		SearchDepth: i.SearchDepth, SearchKeys: i.SearchKeys, FetchItems: i.FetchItems, Keywords: i.Keywords,
+		Connections: atMost(l.Connections), ConnectionsPerAddress: atMost(l.ConnectionsPerAddress),
+		ConnectionsPerAccount: atMost(l.ConnectionsPerAccount), FailedLogins: l.LoginAttempts,
+		HandshakeTimeout: l.HandshakeTimeout.Std(), LoginTimeout: i.LoginTimeout.Std(), IdleTimeout: l.IdleTimeout.Std(),
+		ReadTimeout: i.ReadTimeout.Std(), WriteTimeout: i.WriteTimeout.Std(), DrainTimeout: l.ShutdownTimeout.Std(),
+	}
 }

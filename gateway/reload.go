@@ -16,10 +16,14 @@ import (
 // fixed are the keys that stay as they are while the gateway runs; listeners
 // apart. The host name is in the greetings and in what forged headers are told
 // by; the others are of things that are open.
-var fixed = []string{"data", "hostname", "log.format", "master_key.environment", "master_key.file"}
+var fixed = []string{
+	"data", "hostname", "imap.mailbox_keywords", "imap.mailboxes", "log.format", "master_key.environment", "master_key.file",
+}
 
 // perConnection are the keys that a connection takes when it begins.
 var perConnection = []string{
+	"imap.command_size", "imap.fetch_items", "imap.header_size", "imap.keywords", "imap.literal_size", "imap.login_timeout",
+	"imap.read_timeout", "imap.search_depth", "imap.search_keys", "imap.sequence_elements", "imap.write_timeout",
 	"limits.command_timeout", "limits.connections", "limits.connections_per_account", "limits.connections_per_address",
 	"limits.data_timeout", "limits.handshake_timeout", "limits.idle_timeout", "limits.login_attempts", "limits.message_size",
 	"limits.minimum_rate", "limits.recipients",
@@ -88,7 +92,7 @@ func (g *Gateway) reload() (out admin.Reloaded, err error) {
 	}
 	out.Changed = append(out.Changed, g.set.contents(fresh)...)
 	doors := g.matchDoors(fresh, &out)
-	if err := g.setLimits(cfg.Limits); err != nil {
+	if err := g.setLimits(cfg); err != nil {
 		return admin.Reloaded{}, err
 	}
 	g.swap(fresh, doors, out)
@@ -109,6 +113,7 @@ func (g *Gateway) swap(fresh set, doors []match, out admin.Reloaded) {
 	// what stays.
 	c := &fresh.config
 	c.Data, c.Hostname, c.MasterKey, c.Log.Format = old.Data, old.Hostname, old.MasterKey, old.Log.Format
+	c.IMAP.Mailboxes, c.IMAP.MailboxKeywords = old.IMAP.Mailboxes, old.IMAP.MailboxKeywords
 	if g.level == nil {
 		c.Log.Level = old.Log.Level
 	}

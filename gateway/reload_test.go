@@ -434,13 +434,21 @@ func TestReloadNamesScope(t *testing.T) {
 			*d = policy.Duration(7 * time.Second)
 		}
 		l.MinimumRate = 77
+		i := &c.IMAP
+		i.LoginTimeout, i.ReadTimeout, i.WriteTimeout = l.IdleTimeout, l.IdleTimeout, l.IdleTimeout
+		i.CommandSize, i.LiteralSize, i.HeaderSize = 9000, 900, 900
+		for _, n := range []*int{&i.SequenceElements, &i.SearchDepth, &i.SearchKeys, &i.FetchItems, &i.Keywords, &i.Mailboxes, &i.MailboxKeywords} {
+			*n = 7
+		}
 	})
+	out := reload(t, g)
 	var now []string
-	for _, c := range reload(t, g).Changed {
+	for _, c := range out.Changed {
 		if !c.NewConnections {
 			now = append(now, c.Key)
 		}
 	}
+	same(t, "restart", out.Restart, "imap.mailbox_keywords", "imap.mailboxes")
 	if want := []string{
 		"limits.login_delay", "limits.login_delay_account", "limits.login_delay_address", "limits.login_free", "limits.shutdown_timeout",
 	}; !slices.Equal(now, want) {

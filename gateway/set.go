@@ -37,7 +37,7 @@ func assemble(cfg config.Config, now func() time.Time) (set, error) {
 	s.book, s.trust, errs[0] = loadBook(cfg)
 	s.maker, s.operator, errs[1] = loadMaker(cfg, now)
 	s.pairs, errs[2] = loadPairs(cfg.Listeners)
-	errs[3] = imapConfig(cfg.Limits).Validate()
+	errs[3] = imapConfig(cfg).Validate()
 	return s, errors.Join(errs[:]...)
 }
 

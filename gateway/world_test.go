@@ -21,6 +21,7 @@ import (
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/delivery"
 	"gosbridge/gateway/gatewaytest/fault"
+	"gosbridge/gateway/gatewaytest/transaction"
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
@@ -195,6 +196,10 @@ func (w *world) start(plan fault.Plan) {
 	w.equip(plan)
 }
 
+// guard fails the test where a client is waited for, evidence made or signed
+// inside a transaction.
+func (w *world) guard() transaction.Guard { return transaction.Guard{Report: w.t.Errorf} }
+
 // equip makes fresh parts over the open store.
 func (w *world) equip(plan fault.Plan) {
 	w.t.Helper()
@@ -203,21 +208,28 @@ func (w *world) equip(plan fault.Plan) {
 		w.t.Fatal(err)
 	}
 	w.starts++
-	w.store = fault.Wrap(w.inner, plan)
+	guard := w.guard()
+	w.store = fault.Wrap(guard.Store(w.inner), plan)
 	log := slog.New(slog.DiscardHandler)
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil))
 	}
 	maker, err := receipt.New(receipt.Options{
-		Signer: counter{shared.operator, &w.signed}, From: "receipts@gosbridge.example", Name: "Operator", Now: time.Now,
+		Signer: guard.Signer(counter{shared.operator, &w.signed}), From: "receipts@gosbridge.example", Name: "Operator",
+		Now: guard.Clock("making of evidence or a receipt", time.Now),
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	book := shared.book
+	book.Signers = map[string]certs.DetachedSigner{}
+	for id, signer := range shared.book.Signers {
+		book.Signers[id] = guard.Signer(signer)
+	}
 	w.office = letter.NewOffice(letter.Options{Store: w.store, Maker: maker, Now: time.Now, Logger: log})
 	w.intake = intake.New(intake.Options{
 		Store: w.store, Office: w.office, Numbers: letter.NewNumbers(w.store.Directory()), Hostname: "gosbridge.example",
-		Default: "simple", Book: shared.book, Now: time.Now, Logger: log,
+		Default: "simple", Book: book, Now: time.Now, Logger: log,
 	})
 	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Hostname: "gosbridge.example", Now: time.Now, Logger: log})
 	w.mailroom = letter.NewMailroom(time.Now)
@@ -291,7 +303,7 @@ func (w *world) submit(content []byte, to ...string) {
 		var answer intake.Accepted
 		env, err := w.envelope(to...)
 		if err == nil {
-			answer, err = w.intake.Accept(w.t.Context(), env, bytes.NewReader(content))
+			answer, err = w.intake.Accept(w.t.Context(), env, w.guard().Reader(bytes.NewReader(content)))
 		}
 		if err == nil {
 			w.note(answer.Number)

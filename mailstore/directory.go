@@ -72,7 +72,8 @@ type Directory interface {
 	// ReserveNumbers durably takes the next n human numbers and returns the
 	// first. Gaps may appear, reuse never.
 	ReserveNumbers(ctx context.Context, n uint64) (first uint64, err error)
-	// Generation is raised whenever a backup is restored.
+	// Generation is raised whenever a backup is restored, and every UIDVALIDITY
+	// with it.
 	Generation(ctx context.Context) (uint32, error)
 	// Setting and PutSetting keep small named values of the installation,
 	// sealed (the mark of a test folder, the id of a node). Absent: nil, nil.

@@ -40,7 +40,7 @@ type Mailbox struct {
 	ID          MailboxID
 	Name        string // UTF-8, NFC, levels separated by Delimiter; "INBOX" in this case
 	Role        Role   // "" without special use
-	UIDValidity uint32 // carries the store's generation; never seen before for this name
+	UIDValidity uint32 // carries the store's generation, also one raised since; never seen before for this name
 	UIDNext     UID
 	HighestMod  ModSeq // of the last change to this mailbox; at least 1
 	Messages    uint32

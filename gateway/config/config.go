@@ -10,14 +10,15 @@ import (
 
 // Config is one configuration. It is a plain value; a reload makes a new one.
 type Config struct {
-	Data      string    `toml:"data"`     // folder of the store
-	Hostname  string    `toml:"hostname"` // as the gateway calls itself to clients
-	MasterKey MasterKey `toml:"master_key"`
-	Operator  Operator  `toml:"operator"`
-	Trust     Trust     `toml:"trust"`
-	Registry  Registry  `toml:"registry"`
-	Limits    Limits    `toml:"limits"`
-	Log       Log       `toml:"log"`
+	Data      string     `toml:"data"`     // folder of the store
+	Hostname  string     `toml:"hostname"` // as the gateway calls itself to clients
+	MasterKey MasterKey  `toml:"master_key"`
+	Operator  Operator   `toml:"operator"`
+	Trust     Trust      `toml:"trust"`
+	Registry  Registry   `toml:"registry"`
+	Limits    Limits     `toml:"limits"`
+	IMAP      IMAPLimits `toml:"imap"`
+	Log       Log        `toml:"log"`
 
 	Organisations []Organisation `toml:"organisation"`
 	Listeners     []Listener     `toml:"listener"`
@@ -111,6 +112,27 @@ type Limits struct {
 	IdleTimeout      policy.Duration `toml:"idle_timeout"`      // silence of an IMAP client
 	MinimumRate      policy.Octets   `toml:"minimum_rate"`      // of a message on its way, octets per second
 	ShutdownTimeout  policy.Duration `toml:"shutdown_timeout"`  // for what is running when the service stops
+}
+
+// IMAPLimits bounds what clients of IMAP can take beside Limits. All are above zero.
+type IMAPLimits struct {
+	LoginTimeout policy.Duration `toml:"login_timeout"` // from the greeting to the login
+	ReadTimeout  policy.Duration `toml:"read_timeout"`  // silence within a command
+	WriteTimeout policy.Duration `toml:"write_timeout"` // a client that takes nothing of a response
+
+	CommandSize policy.Octets `toml:"command_size"` // of one command with its literals, messages aside
+	LiteralSize policy.Octets `toml:"literal_size"` // of one literal that is no message
+	HeaderSize  policy.Octets `toml:"header_size"`  // of a header that is read to find fields in it
+
+	SequenceElements int `toml:"sequence_elements"` // of one sequence set, between commas
+	SearchDepth      int `toml:"search_depth"`      // of keys within keys
+	SearchKeys       int `toml:"search_keys"`       // of one SEARCH
+	FetchItems       int `toml:"fetch_items"`       // of one FETCH
+	Keywords         int `toml:"keywords"`          // of one STORE or message of APPEND
+
+	// What an account can have in the store.
+	Mailboxes       int `toml:"mailboxes"`
+	MailboxKeywords int `toml:"mailbox_keywords"` // different ones of a mailbox
 }
 
 // Log is how the service logs, to standard error.

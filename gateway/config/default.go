@@ -22,6 +22,7 @@ func Default() Config {
 		Trust:     Trust{Anchors: []string{}},
 		Registry:  Registry{File: "registry.csv"},
 		Limits:    defaultLimits(),
+		IMAP:      defaultIMAP(),
 		Log:       Log{Level: "info", Format: "text"},
 		Listeners: defaultListeners(),
 		Suffixes:  policy.DefaultSuffixes(),
@@ -48,6 +49,24 @@ func defaultLimits() Limits {
 		IdleTimeout:           policy.Duration(30 * time.Minute), // RFC 3501 §5.4
 		MinimumRate:           1 * policy.KiB,
 		ShutdownTimeout:       policy.Duration(20 * time.Second),
+	}
+}
+
+func defaultIMAP() IMAPLimits {
+	return IMAPLimits{
+		LoginTimeout:     policy.Duration(time.Minute),
+		ReadTimeout:      policy.Duration(2 * time.Minute),
+		WriteTimeout:     policy.Duration(2 * time.Minute),
+		CommandSize:      64 * policy.KiB,
+		LiteralSize:      16 * policy.KiB,
+		HeaderSize:       1 * policy.MiB,
+		SequenceElements: 8192,
+		SearchDepth:      16,
+		SearchKeys:       256,
+		FetchItems:       64,
+		Keywords:         64,
+		Mailboxes:        2000,
+		MailboxKeywords:  500,
 	}
 }
 

@@ -57,6 +57,7 @@ func (c Config) Validate() error {
 	c.validateOrganisations(&p)
 	c.validateListeners(&p)
 	c.Limits.validate(&p)
+	c.IMAP.validate(&p)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	rules, err := policy.NewRules(c.Profiles)
@@ -170,6 +171,38 @@ func (l Limits) validate(p *problems) {
 		p.positive("limits."+d.key, int64(d.value))
 	}
 	p.positive("limits.minimum_rate", int64(l.MinimumRate))
+}
+
+// smallestCommand is how long a command of IMAP a server takes at least (RFC
+// 7162 §4).
+const smallestCommand = 8 * policy.KiB
+
+func (i IMAPLimits) validate(p *problems) {
+	for _, n := range []struct {
+		key   string
+		value int64
+	}{
+		{"login_timeout", int64(i.LoginTimeout)},
+		{"read_timeout", int64(i.ReadTimeout)},
+		{"write_timeout", int64(i.WriteTimeout)},
+		{"literal_size", int64(i.LiteralSize)},
+		{"header_size", int64(i.HeaderSize)},
+		{"sequence_elements", int64(i.SequenceElements)},
+		{"search_depth", int64(i.SearchDepth)},
+		{"search_keys", int64(i.SearchKeys)},
+		{"fetch_items", int64(i.FetchItems)},
+		{"keywords", int64(i.Keywords)},
+		{"mailboxes", int64(i.Mailboxes)},
+		{"mailbox_keywords", int64(i.MailboxKeywords)},
+	} {
+		p.positive("imap."+n.key, n.value)
+	}
+	if i.CommandSize < smallestCommand {
+		p.add("imap.command_size", "must be at least %s", smallestCommand)
+	}
+	if i.LiteralSize > i.CommandSize {
+		p.add("imap.literal_size", "is above command_size, which counts literals too")
+	}
 }
 
 // loopback reports whether the host of an address to listen on is reached

@@ -4,6 +4,7 @@
 package gatewaytest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +44,7 @@ type Gateway struct {
 	SMTP      string // of submission with STARTTLS
 	IMAPS     string
 	IMAP      string
+	log       *logBuffer
 	stop      func() error
 }
 
@@ -71,10 +75,21 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// Open runs a gateway on an installation that is there.
-func Open(t testing.TB, made installation.Installation) *Gateway {
+// Open runs a gateway on an installation that is there. change may alter its
+// configuration, each time that it is read.
+func Open(t testing.TB, made installation.Installation, change ...func(*config.Config)) *Gateway {
 	t.Helper()
-	cfg, err := config.Load(made.ConfigFile())
+	load := func() (config.Config, error) {
+		cfg, err := config.Load(made.ConfigFile())
+		if err != nil {
+			return cfg, err
+		}
+		for _, c := range change {
+			c(&cfg)
+		}
+		return cfg, cfg.Validate()
+	}
+	cfg, err := load()
 	if err != nil {
 		t.Fatalf("load config: %v", err)
 	}
@@ -82,15 +97,18 @@ func Open(t testing.TB, made installation.Installation) *Gateway {
 	if testing.Verbose() {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
-	load := func() (config.Config, error) { return config.Load(made.ConfigFile()) }
+	log := new(logBuffer)
+	logger := slog.New(slog.NewMultiHandler(
+		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}),
+		slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}),
+	))
 	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load})
 	if err != nil {
 		t.Fatalf("open gateway: %v", err)
 	}
 	at := g.Addresses()
 	run := &Gateway{
-		Gateway: g, Config: cfg, Installed: made,
+		Gateway: g, Config: cfg, Installed: made, log: log,
 		SMTPS: at[0].String(), SMTP: at[1].String(), IMAPS: at[2].String(), IMAP: at[3].String(),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -109,8 +127,33 @@ func Open(t testing.TB, made installation.Installation) *Gateway {
 		if err := run.Stop(); err != nil {
 			t.Errorf("gateway: %v", err)
 		}
+		if strings.Contains(run.Log(), Password+"-") {
+			t.Errorf("a password in the log:\n%s", run.Log())
+		}
 	})
 	return run
+}
+
+// Log is what the gateway has logged, at level debug, whatever the test shows.
+func (g *Gateway) Log() string { return g.log.String() }
+
+// logBuffer is a bytes.Buffer for many goroutines.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // Stop ends the gateway as SIGTERM would. Stopping twice is harmless.

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Config are the limits of the server, each with its response. The zero value
-// is not valid: start from Defaults.
+// Config are the limits of the server, each with its response. All must be
+// set: package config has the shipped values.
 type Config struct {
 	Name string // of the product, as ID tells it
 
@@ -32,32 +32,6 @@ type Config struct {
 	ReadTimeout      time.Duration // for the next octets inside a command
 	WriteTimeout     time.Duration // for the next octets of a response
 	DrainTimeout     time.Duration // for running commands once the context ended
-}
-
-// Defaults are the shipped limits.
-func Defaults() Config {
-	return Config{
-		Name:                  "gosbridge",
-		CommandOctets:         64 << 10,
-		LiteralOctets:         16 << 10,
-		AppendOctets:          45 << 20,
-		SequenceElements:      8192,
-		SearchDepth:           16,
-		SearchKeys:            256,
-		FetchItems:            64,
-		Keywords:              64,
-		HeaderOctets:          1 << 20,
-		Connections:           1000,
-		ConnectionsPerAddress: 100,
-		ConnectionsPerAccount: 50,
-		FailedLogins:          3,
-		HandshakeTimeout:      15 * time.Second,
-		LoginTimeout:          time.Minute,
-		IdleTimeout:           30 * time.Minute,
-		ReadTimeout:           2 * time.Minute,
-		WriteTimeout:          2 * time.Minute,
-		DrainTimeout:          10 * time.Second,
-	}
 }
 
 // Validate names every value that is not positive.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gosbridge/gateway/auth"
+	"gosbridge/gateway/gatewaytest/transaction"
 	"gosbridge/gateway/message"
 	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
@@ -93,7 +94,8 @@ func newWorld(t testing.TB, with setup) *world {
 	if with.mode == (Mode{}) {
 		with.mode = Mode{TLS: NoTLS, Plaintext: true}
 	}
-	server, err := New(cfg, store, gate{account}, with.room, with.log)
+	guard := transaction.Guard{Report: t.Errorf}
+	server, err := New(cfg, guard.Store(store), gate{account}, with.room, with.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +109,7 @@ func (w *world) serve(mode Mode, config *tls.Config) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	ln = transaction.Guard{Report: w.t.Errorf}.Listener(ln)
 	w.ln, w.addr = ln, ln.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel

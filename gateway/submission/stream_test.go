@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,9 +43,35 @@ func (r *reader) Accept(_ context.Context, _ intake.Envelope, octets io.Reader) 
 	return intake.Accepted{Number: "GP-202603-00000001-0", Type: "simple", Recipients: 1}, nil
 }
 
-// TestStreams sends a message that is far larger than what may be held of it.
+// TestStreams sends a message that is far larger than what may be held of it,
+// by DATA, in chunks, and in one chunk.
 func TestStreams(t *testing.T) {
+	part := strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024)
+	for _, tt := range []struct {
+		name  string
+		begin func(c *client)
+		part  func(c *client) // sends a MiB
+		end   func(c *client)
+	}{
+		{"DATA", (*client).begin, func(c *client) { c.send(part) }, func(c *client) { c.say(".\r\n", "250 2.6.0 ") }},
+		{
+			"BDAT in chunks", (*client).address,
+			func(c *client) { c.say("BDAT 1048576\r\n"+part, "250 2.0.0 1048576 octets") },
+			func(c *client) { c.say("BDAT 0 LAST\r\n", "250 2.6.0 ") },
+		},
+		{
+			"BDAT at once", func(c *client) { c.address(); c.send("BDAT 67108864 LAST\r\n") },
+			func(c *client) { c.send(part) }, func(c *client) { c.say("", "250 2.6.0 ") },
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) { streams(t, tt.begin, tt.part, tt.end) })
+	}
+}
+
+func streams(t *testing.T, begin, part, end func(*client)) {
 	in := &reader{}
+	// What is found on the heap shall be in use.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -54,19 +81,24 @@ func TestStreams(t *testing.T) {
 	c, stop := serve(t, cfg, in)
 	defer stop()
 	c.login()
-	c.begin()
-	chunk := []byte(strings.Repeat(strings.Repeat("x", 1022)+"\r\n", 1024))
+	begin(c)
 	for range 64 {
-		if _, err := c.conn.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
+		part(c)
 	}
-	c.say(".\r\n", "250 2.6.0 ")
+	end(c)
 	if in.bytes.Load() != 64<<20 {
 		t.Errorf("%d octets came through", in.bytes.Load())
 	}
 	if grown := int64(in.peak.Load()) - int64(before.HeapAlloc); grown > 16<<20 {
 		t.Errorf("the heap grew by %d MiB for a message of 64 MiB", grown>>20)
+	}
+}
+
+// send sends without waiting for a reply.
+func (c *client) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, text); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

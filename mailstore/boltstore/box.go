@@ -21,6 +21,14 @@ const (
 	validityBits = 22
 )
 
+// validity is the UIDVALIDITY in the given generation, of a mailbox that has
+// this counter part or had this UIDVALIDITY in an earlier one. So raising the
+// generation raises the UIDVALIDITY of every mailbox at once: a store that was
+// restored may give UIDs that clients know of other messages.
+func validity(generation, last uint32) uint32 {
+	return generation<<validityBits | last&(1<<validityBits-1)
+}
+
 // boxRecord is the row of bucket box.
 type boxRecord struct {
 	mailstore.Mailbox

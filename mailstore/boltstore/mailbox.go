@@ -105,7 +105,7 @@ func (u *update) newValidity() (uint32, error) {
 	}
 	st.validity++
 	u.stDirty = true
-	return generation<<validityBits | st.validity, nil
+	return validity(generation, st.validity), nil
 }
 
 // revive makes a mailbox of a name that only had children. The record has had

@@ -56,6 +56,11 @@ func (v *view) keepBox(id mailstore.MailboxID, raw []byte) (*boxRecord, error) {
 	if err != nil {
 		return nil, err
 	}
+	generation, err := v.generation()
+	if err != nil {
+		return nil, err
+	}
+	b.UIDValidity = validity(generation, b.UIDValidity)
 	if v.boxes == nil {
 		v.boxes = map[mailstore.MailboxID]*boxRecord{}
 	}
