@@ -53,8 +53,8 @@ func TestIMAPLimits(t *testing.T) {
 		i.SequenceElements, i.SearchDepth, i.SearchKeys, i.FetchItems, i.Keywords = 3, 3, 4, 2, 2
 		i.Mailboxes, i.MailboxKeywords = 12, 3
 	})
-	enter := func() *talk {
-		c := newTalk(t, g, g.IMAPS)
+	enter := func() *client {
+		c := newClient(t, g, g.IMAPS)
 		c.say("", lastTagged, "* OK")
 		c.imap("LOGIN "+gatewaytest.Sender+" "+rightSecret, "a OK")
 		return c
@@ -75,7 +75,7 @@ func TestIMAPLimits(t *testing.T) {
 	} {
 		c.imap(line[0], line[1])
 	}
-	c = newTalk(t, g, g.IMAPS)
+	c = newClient(t, g, g.IMAPS)
 	c.say("", lastTagged, "* OK")
 	c.imap("LOGIN "+gatewaytest.Sender+" "+wrongSecret, "a NO")
 	c.imap("LOGIN "+gatewaytest.Sender+" "+wrongSecret, "a NO")
@@ -88,14 +88,14 @@ func TestIMAPTimes(t *testing.T) {
 	soon := policy.Duration(300 * time.Millisecond)
 	made := fresh(t)
 	g := gatewaytest.Open(t, made, func(c *config.Config) { c.IMAP.LoginTimeout = soon })
-	c := newTalk(t, g, g.IMAPS)
+	c := newClient(t, g, g.IMAPS)
 	c.say("", lastTagged, "* OK")
 	c.say("", lastTagged, "* BYE waited too long")
 	if err := g.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	g = gatewaytest.Open(t, made, func(c *config.Config) { c.IMAP.ReadTimeout = soon })
-	c = newTalk(t, g, g.IMAPS)
+	c = newClient(t, g, g.IMAPS)
 	c.say("", lastTagged, "* OK")
 	c.say("a LOGIN", lastTagged, "* BYE waited too long")
 }

@@ -42,15 +42,15 @@ func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s
 // plainResponse is that of SASL PLAIN (RFC 4616 §2).
 func plainResponse(pass string) string { return encode("\x00" + gatewaytest.Sender + "\x00" + pass) }
 
-// talk is a client that sends what it is told, right or wrong.
-type talk struct {
+// client sends what it is told, right or wrong.
+type client struct {
 	t       *testing.T
 	conn    *tls.Conn
 	in      *bufio.Reader
 	refused []string // the answers that are no success
 }
 
-func newTalk(t *testing.T, g *gatewaytest.Gateway, address string) *talk {
+func newClient(t *testing.T, g *gatewaytest.Gateway, address string) *client {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address, g.TLS(t))
 	if err != nil {
@@ -58,11 +58,11 @@ func newTalk(t *testing.T, g *gatewaytest.Gateway, address string) *talk {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(time.Minute))
-	return &talk{t: t, conn: conn, in: bufio.NewReader(conn)}
+	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 
 // say sends a line and reads up to the answer's last line, which must match.
-func (c *talk) say(text string, last *regexp.Regexp, want string) {
+func (c *client) say(text string, last *regexp.Regexp, want string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.conn, text); err != nil {
 		c.t.Fatal(err)
@@ -92,12 +92,12 @@ var (
 	lastTagged = regexp.MustCompile(`^(a |\+|\* BYE|\* OK \[CAPABILITY)`)
 )
 
-func (c *talk) smtp(command, want string) {
+func (c *client) smtp(command, want string) {
 	c.t.Helper()
 	c.say(command+"\r\n", lastReply, want)
 }
 
-func (c *talk) imap(command, want string) {
+func (c *client) imap(command, want string) {
 	c.t.Helper()
 	c.say("a "+command+"\r\n", lastTagged, want)
 }
@@ -105,7 +105,7 @@ func (c *talk) imap(command, want string) {
 // secretSubmission submits letters, right and wrong ones, and returns the
 // refusals.
 func secretSubmission(t *testing.T, g *gatewaytest.Gateway) (refused []string) {
-	c := newTalk(t, g, g.SMTPS)
+	c := newClient(t, g, g.SMTPS)
 	c.say("", lastReply, "220")
 	for _, line := range [][2]string{
 		{"EHLO client.example", "250"},
@@ -184,7 +184,7 @@ func secretCommands() [][2]string {
 // The same over IMAP.
 func secretSession(t *testing.T, g *gatewaytest.Gateway) (refused []string) {
 	for _, login := range secretLogins {
-		c := newTalk(t, g, g.IMAPS)
+		c := newClient(t, g, g.IMAPS)
 		c.say("", lastTagged, "* OK")
 		for _, line := range login {
 			c.say(line[0]+"\r\n", lastTagged, line[1])
