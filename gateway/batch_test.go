@@ -54,7 +54,7 @@ func (w *world) batch(letters int, plan fault.Plan, to ...string) (signed int64,
 // nothing is signed twice.
 func TestBatchToMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		to := members(20)
+		to := members(16)
 		w := newWorld(t, nil, to...)
 		signed, trace := w.batch(worker.Batch, fault.Plan{}, to...)
 		// Of each delivery the sender's receipt and the recipient's copy.
