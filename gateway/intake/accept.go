@@ -49,8 +49,10 @@ type submission struct {
 // Accept takes a letter: octets from r until io.EOF. When it returns nil the
 // letter is durable with all that belongs to it. Errors are a *policy.Refusal,
 // which names every violation and is journalled, r's own error, or internal;
-// then nothing is kept, unless mailstore.ErrMaybeCommitted is in the chain. A letter that the account sent within 24 hours, to
-// the same recipients and of the same octets, is answered with its number.
+// then nothing is kept. With mailstore.ErrMaybeCommitted in the chain the letter
+// may be there, and no refusal is journalled: sending it again finds out. A letter
+// that the account sent within 24 hours, to the same recipients and of the same
+// octets, is answered with its number.
 func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accepted, error) {
 	parser := message.NewParser(in.limits)
 	ref, err := in.store.Bodies().Put(ctx, io.TeeReader(r, parser))

@@ -54,7 +54,7 @@ var wordings = []wording{
 	{"504 5.5.4 RRVS is not implemented", replyParameter},
 	{"504 5.5.4 DELIVERBY is not implemented", replyParameter},
 	{"504 5.5.4 MT-PRIORITY is not implemented", replyParameter},
-	{"501 5.5.4 Unable to parse SIZE as an integer", reply{501, [3]int{5, 5, 4}, "SIZE is not a number"}},
+	{"501 5.5.4 Unable to parse SIZE as an integer", reply{501, [3]int{5, 5, 4}, "SIZE is not a number that can be accepted"}},
 	{"501 5.5.4 Unknown BODY value", reply{501, [3]int{5, 5, 4}, "BODY is neither 7BIT nor 8BITMIME"}},
 	{"501 5.5.4 Unknown RET value", reply{501, [3]int{5, 5, 4}, "RET is neither FULL nor HDRS"}},
 	{"501 5.5.4 Malformed ENVID parameter value", reply{501, [3]int{5, 5, 4}, "malformed ENVID"}},
