@@ -43,8 +43,8 @@ func fresh(t *testing.T) installation.Installation {
 	return made
 }
 
-// Every limit of [imap] and those of [limits] that IMAP has are in force, each
-// with its response; another that is not set here would not be noticed.
+// The counts and sizes of the configuration are in force over IMAP, each with
+// its response.
 func TestIMAPLimits(t *testing.T) {
 	g := gatewaytest.Open(t, fresh(t), func(c *config.Config) {
 		c.Limits.MessageSize, c.Limits.LoginAttempts = 100*policy.KiB, 2
@@ -53,13 +53,9 @@ func TestIMAPLimits(t *testing.T) {
 		i.SequenceElements, i.SearchDepth, i.SearchKeys, i.FetchItems, i.Keywords = 3, 3, 4, 2, 2
 		i.Mailboxes, i.MailboxKeywords = 12, 3
 	})
-	enter := func() *client {
-		c := newClient(t, g, g.IMAPS)
-		c.say("", lastTagged, "* OK")
-		c.imap("LOGIN "+gatewaytest.Sender+" "+rightSecret, "a OK")
-		return c
-	}
-	c := enter()
+	c := newClient(t, g, g.IMAPS)
+	c.say("", lastTagged, "* OK")
+	c.imap("LOGIN "+gatewaytest.Sender+" "+rightSecret, "a OK")
 	for _, line := range [][2]string{
 		{"SELECT INBOX", "a OK"},
 		{"APPEND INBOX {102401}", "a NO [TOOBIG]"},

@@ -139,10 +139,7 @@ type conn struct {
 	guard Guard
 }
 
-func (c conn) Read(p []byte) (int, error) {
-	c.guard.outside("reading from a client")
-	return c.Conn.Read(p)
-}
+func (c conn) Read(p []byte) (int, error) { return c.guard.Reader(c.Conn).Read(p) }
 
 func (c conn) Write(p []byte) (int, error) {
 	c.guard.outside("writing to a client")
