@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gosbridge/gateway/journal"
 	"gosbridge/mailstore"
 )
 
@@ -32,7 +33,9 @@ type notice struct {
 	Kind      noticeKind `json:"kind"`
 	Recipient int        `json:"recipient"`
 	At        time.Time  `json:"at"`
-	Mail      *mailCopy  `json:"mail,omitempty"`
+	// By tells in the journal who asked, where that is not the other side.
+	By   journal.Details `json:"by,omitempty"`
+	Mail *mailCopy       `json:"mail,omitempty"`
 }
 
 // mailCopy is a mail that travels with a notice; its body is the item's.

@@ -95,8 +95,7 @@ func (o *Office) cancel(ctx context.Context, account, id mailstore.ID, out Outgo
 
 // cancel recalls the letter for recipients who still stand at Accepted, as
 // many as one transition takes; where it begins with a part of them, it marks
-// the letter as recalled and queues the rest. by tells in the journal who asked;
-// of a letter that is recalled in parts its first entry does.
+// the letter as recalled and queues the rest.
 func (b *builder) cancel(at time.Time, by journal.Details) error {
 	if b.out.Cancelled.IsZero() && len(b.out.Recipients) > MaxChanges {
 		b.out.Cancelled = at
@@ -106,7 +105,7 @@ func (b *builder) cancel(at time.Time, by journal.Details) error {
 		}
 		maps.Copy(details, by)
 		b.t.journal = append(b.t.journal, journal.NewEntry(at, journal.Recalled, details))
-		rest, err := newNotice(b.rec.ID, b.owner.ID, noticeCancel, 0, at)
+		rest, err := noticeItem(b.rec.ID, b.owner.ID, notice{Kind: noticeCancel, At: at, By: by})
 		if err != nil {
 			return err
 		}
@@ -133,10 +132,10 @@ func (o Outgoing) waiting() bool {
 }
 
 // cancelRest works on a slice of what is left of a cancelled letter.
-func (o *Office) cancelRest(ctx context.Context, it mailstore.Item) error {
+func (o *Office) cancelRest(ctx context.Context, it mailstore.Item, n notice) error {
 	left := false
 	t, err := o.prepare(ctx, it.Account, it.Letter, func(b *builder) error {
-		err := b.cancel(b.out.Cancelled, nil)
+		err := b.cancel(b.out.Cancelled, n.By)
 		left = b.out.waiting()
 		return err
 	})

@@ -72,7 +72,7 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 	case noticeTooLate:
 		return o.tooLate(ctx, it, n)
 	case noticeCancel:
-		return o.cancelRest(ctx, it)
+		return o.cancelRest(ctx, it, n)
 	case noticeShow:
 		return o.showRest(ctx, it)
 	case noticeTakeOut:
