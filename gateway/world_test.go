@@ -165,6 +165,11 @@ func newWorld(t *testing.T, change func(*auth.NewAccount), some ...string) *worl
 			t.Fatal(err)
 		}
 		w.accounts[address] = a
+		// The credential of identity.
+		c := mailstore.Credential{ID: a.ID, Account: a.ID, Name: "laptop", Class: string(auth.Person), Created: time.Now()}
+		if err := w.inner.Directory().PutCredential(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.close()
 	return w
@@ -251,7 +256,7 @@ func (w *world) identity(address string) auth.Identity {
 		w.t.Fatal(err)
 	}
 	return auth.Identity{
-		Account: a, Settings: settings, Name: "laptop", Class: auth.Person, Assurance: auth.Password,
+		Account: a, Settings: settings, Credential: a.ID, Name: "laptop", Class: auth.Person, Assurance: auth.Password,
 		Remote: netip.MustParseAddr("192.0.2.1"), Session: "s",
 	}
 }

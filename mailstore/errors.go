@@ -10,6 +10,8 @@ var (
 	ErrNoLetter  = errors.New("no such letter")
 	ErrNoItem    = errors.New("no such queue item")
 
+	ErrNoCredential = errors.New("no such credential")
+
 	// ErrExists says that a name, an address or an ID is taken.
 	ErrExists = errors.New("already exists")
 	// ErrQuota says that the account's quota would be exceeded.

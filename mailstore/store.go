@@ -104,6 +104,9 @@ type Watcher interface {
 type Tx interface {
 	// Account returns the account as of this snapshot.
 	Account() (Account, error)
+	// Credential returns a credential of the account, a revoked one too;
+	// ErrNoCredential when absent.
+	Credential(id ID) (Credential, error)
 	// Usage returns the quota's state.
 	Usage() (Usage, error)
 

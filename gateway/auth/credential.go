@@ -121,7 +121,7 @@ func FindCredential(ctx context.Context, dir mailstore.Directory, account mailst
 }
 
 // ErrNoCredential says that an account has no credential of that name.
-var ErrNoCredential = errors.New("no such credential")
+var ErrNoCredential = mailstore.ErrNoCredential
 
 // Revoke revokes a credential; one that is revoked already is left alone.
 // Sessions that are open are the caller's.

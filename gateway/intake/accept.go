@@ -267,8 +267,8 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 				return err
 			}
 			// Its session ends too, but may have had the letter in hand.
-			if a, err := tx.Account(); err != nil || a.Disabled {
-				return errors.Join(err, blocked())
+			if err := stillWelcome(tx, s.env.Who.Credential); err != nil {
+				return err
 			}
 			return letter.Apply(tx, t)
 		})
@@ -280,10 +280,27 @@ func (in *Intake) commit(ctx context.Context, s *submission, d letter.Draft, t *
 	return nil, errors.Join(mailstore.ErrMaybeCommitted, err)
 }
 
-// blocked refuses the letter of an account that was blocked meanwhile. The code
-// of the catalogue is one for AUTH (RFC 4954 §6).
-func blocked() error {
-	v := policy.New(policy.AccountBlocked)
+// stillWelcome refuses the letter of an account that was blocked meanwhile, or
+// whose credential was revoked.
+func stillWelcome(tx mailstore.Tx, credential mailstore.ID) error {
+	a, err := tx.Account()
+	if err != nil {
+		return err
+	}
+	if a.Disabled {
+		return turnedAway(policy.AccountBlocked)
+	}
+	c, err := tx.Credential(credential)
+	if errors.Is(err, mailstore.ErrNoCredential) || c.Revoked {
+		return turnedAway(policy.CredentialsInvalid)
+	}
+	return err
+}
+
+// turnedAway refuses a letter for a reason at the door. The reply code of the
+// catalogue is one for AUTH (RFC 4954 §6).
+func turnedAway(why policy.Code) error {
+	v := policy.New(why)
 	v.SMTP, v.Enhanced = 550, [3]int{5, 7, 1}
 	return policy.NewRefusal(v)
 }

@@ -45,18 +45,49 @@ func TestRecipientBlocked(t *testing.T) {
 	}
 }
 
-// An account that is blocked while its letter is on the way sends nothing, but
-// a line in the journal.
-func TestSenderBlockedMeanwhile(t *testing.T) {
-	r := newRig(t)
-	env := r.envelope(first)
-	r.block(sender)
+// An account that is blocked, or whose credential is revoked, while its letter
+// is on the way sends nothing, but a line in the journal.
+func TestSenderTurnedAwayMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(*rig) error
+		code      policy.Code
+		journal   []string
+	}{
+		"blocked": {
+			func(r *rig) error { r.block(sender); return nil },
+			policy.AccountBlocked, []string{journal.Created, journal.Disabled, journal.Rejected},
+		},
+		"revoked": {
+			func(r *rig) error { return r.putCredential(true) },
+			policy.CredentialsInvalid, []string{journal.Created, journal.Rejected},
+		},
+		"gone": {
+			func(r *rig) error { r.who.Credential = mailstore.NewID(); return nil },
+			policy.CredentialsInvalid, []string{journal.Created, journal.Rejected},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			before := r.envelope(first)
+			if err := test.meanwhile(r); err != nil {
+				t.Fatal(err)
+			}
+			before.Who.Credential = r.who.Credential
+			r.turnedAway(before, test.code, test.journal)
+		})
+	}
+}
+
+// turnedAway submits a letter that must leave nothing but lines in the journal.
+func (r *rig) turnedAway(env intake.Envelope, code policy.Code, lines []string) {
+	t := r.t
+	t.Helper()
 	_, err := r.Accept(t.Context(), env, strings.NewReader(mail()))
 	var refusal *policy.Refusal
 	if !errors.As(err, &refusal) {
 		t.Fatalf("error %v", err)
 	}
-	if v := refusal.Worst(); v.Code != policy.AccountBlocked || v.SMTP != 550 || v.Enhanced != [3]int{5, 7, 1} {
+	if v := refusal.Worst(); v.Code != code || v.SMTP != 550 || v.Enhanced != [3]int{5, 7, 1} {
 		t.Errorf("%+v", v)
 	}
 	report, err := r.store.Sweep(t.Context(), 0)
@@ -76,7 +107,7 @@ func TestSenderBlockedMeanwhile(t *testing.T) {
 		}
 		return nil
 	})
-	if !slices.Equal(kinds, []string{journal.Created, journal.Disabled, journal.Rejected}) {
+	if !slices.Equal(kinds, lines) {
 		t.Errorf("journal %v", kinds)
 	}
 }

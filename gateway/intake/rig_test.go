@@ -146,11 +146,21 @@ func newRig(t *testing.T, between ...func(mailstore.Store) mailstore.Store) *rig
 			t.Fatal(err)
 		}
 		r.who = auth.Identity{
-			Account: a, Settings: settings, Name: "laptop", Class: auth.Person, Assurance: auth.Password,
+			Account: a, Settings: settings, Credential: mailstore.NewID(), Name: "laptop", Class: auth.Person, Assurance: auth.Password,
 			Remote: netip.MustParseAddr("192.0.2.1"),
+		}
+		if err := r.putCredential(false); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return r
+}
+
+// putCredential keeps the credential that the sender came with.
+func (r *rig) putCredential(revoked bool) error {
+	return r.store.Directory().PutCredential(r.t.Context(), mailstore.Credential{
+		ID: r.who.Credential, Account: r.who.Account.ID, Name: r.who.Name, Class: string(r.who.Class), Created: now, Revoked: revoked,
+	})
 }
 
 // envelope is from the sender to addresses, as RCPT has accepted them.

@@ -112,6 +112,16 @@ func (v *view) boxExists(id mailstore.MailboxID) bool {
 // Account implements mailstore.Tx.
 func (v *view) Account() (mailstore.Account, error) { return v.account(v.keys) }
 
+// Credential implements mailstore.Tx.
+func (v *view) Credential(id mailstore.ID) (mailstore.Credential, error) {
+	k := key(v.keys.num, id)
+	raw := v.get(bCred, k)
+	if raw == nil {
+		return mailstore.Credential{}, fmt.Errorf("credential %s: %w", id, mailstore.ErrNoCredential)
+	}
+	return decodeCredential(v.keys, k, raw)
+}
+
 // Usage implements mailstore.Tx.
 func (v *view) Usage() (mailstore.Usage, error) {
 	st, err := v.state()

@@ -139,6 +139,16 @@ var directoryTests = []test{
 		e.eq([]any{got.Account, got.Name, got.Class, got.Revoked, string(got.Data), got.Created.Equal(c.Created)},
 			[]any{a, "phone", "person", true, "verifier", true}, "credential")
 		e.eq(got.Used.IsZero(), true, "never used")
+		e.view(a, func(tx mailstore.Tx) error {
+			same, err := tx.Credential(c.ID)
+			e.eq(same, got, "credential of the snapshot")
+			return err
+		})
+		e.view(b, func(tx mailstore.Tx) error {
+			_, err := tx.Credential(c.ID)
+			e.is(err, mailstore.ErrNoCredential, "credential of another account")
+			return nil
+		})
 		at := e.clock.Now().Add(time.Hour)
 		e.no(e.s.Directory().CredentialUsed(e.ctx, a, c.ID, at), "use")
 		e.no(e.s.Directory().CredentialUsed(e.ctx, a, c.ID, at.Add(-time.Minute)), "use told late")
