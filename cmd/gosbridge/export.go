@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -47,20 +48,64 @@ func newLetterExport(config *string) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&in.Form, "form", in.Form, "submitted, sent or delivered")
 	f.StringVar(&in.Account, "account", "", "address of the recipient whose delivered copy is meant, where there are several")
-	f.StringVarP(&file, "output", "o", "", "file to write, mode 0600; one that is there is replaced")
+	f.StringVarP(&file, "output", "o", "", "file to write, mode 0600; one that is there is replaced, a device or pipe is written into")
 	completes(cmd, "form", oneOf(admin.Submitted, admin.Sent, admin.Delivered))
 	completes(cmd, "account", anyOf(config, "account"))
 	return cmd
 }
 
-// exportLetter writes a letter to a file, which appears whole or not at all, or
-// to the standard output.
-func exportLetter(cmd *cobra.Command, c caller, in admin.LetterExport, file string) (err error) {
+// exportLetter writes a letter to a file or to the standard output.
+func exportLetter(cmd *cobra.Command, c caller, in admin.LetterExport, file string) error {
 	if file == "" {
-		_, err = copyLetter(cmd.Context(), c, in, cmd.OutOrStdout())
+		_, err := copyLetter(cmd.Context(), c, in, cmd.OutOrStdout())
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
+	place, special, err := exportTo(file)
+	if err != nil {
+		return err
+	}
+	write := fillFile
+	if special {
+		write = fillSpecial
+	}
+	var done exported
+	if err := write(place, func(w io.Writer) (err error) {
+		done, err = copyLetter(cmd.Context(), c, in, w)
+		return err
+	}); err != nil {
+		return err
+	}
+	done.File = file
+	return show(cmd, done, sentence("%s: %d octets, sha256 %s", func(e exported) []any { return []any{e.File, e.Size, e.SHA256} }))
+}
+
+// exportTo is where the octets for a path go: symbolic links are followed, so
+// that none is replaced. special is what is written into: a device or a pipe.
+func exportTo(path string) (place string, special bool, err error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return "", false, fmt.Errorf("%w: %s is a symbolic link to a file that is not there", errUsage, path)
+		}
+		return path, false, nil // a folder that is not there shows when it is written to
+	}
+	switch {
+	case err != nil:
+		return "", false, err
+	case info.IsDir():
+		return "", false, fmt.Errorf("%w: %s is a folder: name a file in it", errUsage, path)
+	case info.Mode().IsRegular():
+		place, err = filepath.EvalSymlinks(path)
+		return place, false, err
+	case info.Mode()&(fs.ModeCharDevice|fs.ModeNamedPipe) != 0:
+		return path, true, nil
+	}
+	return "", false, fmt.Errorf("%w: %s is no file, no character device and no pipe", errUsage, path)
+}
+
+// fillFile makes a file, which appears whole or not at all.
+func fillFile(path string, fill func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -69,15 +114,19 @@ func exportLetter(cmd *cobra.Command, c caller, in admin.LetterExport, file stri
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	done, err := copyLetter(cmd.Context(), c, in, f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(fill(f), f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), file); err != nil {
+	return os.Rename(f.Name(), path)
+}
+
+// fillSpecial writes into what is there and cannot be replaced.
+func fillSpecial(path string, fill func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
 		return err
 	}
-	done.File = file
-	return show(cmd, done, sentence("%s: %d octets, sha256 %s", func(e exported) []any { return []any{e.File, e.Size, e.SHA256} }))
+	return errors.Join(fill(f), f.Close())
 }
 
 // copyLetter reads a letter in parts, and compares its digest with the evidence
