@@ -12,10 +12,8 @@ import (
 )
 
 func newAccount(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "account", Short: "Mailbox owners"}
-	cmd.AddCommand(newAccountAdd(config), newAccountList(config), newAccountPassword(config),
+	return group("account", "Mailbox owners", newAccountAdd(config), newAccountList(config), newAccountPassword(config),
 		newAccountDisable(config), newAccountEnable(config))
-	return cmd
 }
 
 func newAccountAdd(config *string) *cobra.Command {

@@ -11,9 +11,7 @@ import (
 )
 
 func newCredential(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "credential", Short: "Passwords of mail programs and document systems"}
-	cmd.AddCommand(newCredentialAdd(config), newCredentialList(config), newCredentialRevoke(config))
-	return cmd
+	return group("credential", "Passwords of mail programs and document systems", newCredentialAdd(config), newCredentialList(config), newCredentialRevoke(config))
 }
 
 func newCredentialAdd(config *string) *cobra.Command {

@@ -17,7 +17,7 @@ func leaves(c *cobra.Command, fn func(*cobra.Command)) {
 	for _, sub := range c.Commands() {
 		leaves(sub, fn)
 	}
-	if c.Runnable() {
+	if c.Runnable() && !c.HasSubCommands() {
 		fn(c)
 	}
 }
@@ -80,7 +80,7 @@ func TestExamplesOnPages(t *testing.T) {
 			if err == nil && cmd.Args != nil {
 				err = cmd.Args(cmd, cmd.Flags().Args())
 			}
-			if err != nil || !cmd.Runnable() {
+			if err != nil || cmd.HasSubCommands() {
 				t.Errorf("%s: gosbridge %s: %v", file, m[1], err)
 			}
 			checked++

@@ -15,9 +15,7 @@ import (
 )
 
 func newLetter(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "letter", Short: "Letters and what became of them"}
-	cmd.AddCommand(newLetterList(config), newLetterShow(config), newLetterExport(config), newLetterRecall(config))
-	return cmd
+	return group("letter", "Letters and what became of them", newLetterList(config), newLetterShow(config), newLetterExport(config), newLetterRecall(config))
 }
 
 // clock shows a time to the operator.

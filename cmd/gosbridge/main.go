@@ -73,7 +73,15 @@ func newRoot() *cobra.Command {
 			"SMTP submission in, IMAP out. Start with: gosbridge quickstart",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if cmd.HasSubCommands() {
+			// The flag may be one of the command that is mistyped.
+			if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+				return err
+			}
+		}
+		return fmt.Errorf("%w: %w", errUsage, err)
+	})
 	var config string
 	root.PersistentFlags().StringVarP(&config, "config", "c", defaultConfig, "configuration file")
 	root.AddCommand(

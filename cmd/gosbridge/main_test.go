@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -103,5 +104,33 @@ func TestCommandsAreDescribed(t *testing.T) {
 	root.SetArgs([]string{"no-such-command"})
 	if _, err := execute(context.Background(), root); exitStatus(err) != exitUsage {
 		t.Errorf("unknown command: %v", err)
+	}
+}
+
+// A mistyped command below another is an error that names the right one; the
+// other alone shows its help.
+func TestMistypedCommand(t *testing.T) {
+	for line, want := range map[string]string{
+		"account lst": `unknown command "lst" for "gosbridge account": did you mean list?`, "session kik x": "did you mean kick?",
+		"config chek": "did you mean check?", "registry frobnicate": "did you mean list, search, show, import?", "letter lst --limit 3": "did you mean list?",
+		"account --json": "unknown flag: --json",
+	} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(line))
+		if _, err := execute(t.Context(), root); exitStatus(err) != exitUsage || !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	for _, c := range newRoot().Commands() {
+		if !c.HasSubCommands() {
+			continue
+		}
+		var out strings.Builder
+		root := newRoot()
+		root.SetArgs([]string{c.Name()})
+		root.SetOut(&out)
+		if _, err := execute(t.Context(), root); err != nil || !strings.Contains(out.String(), "Available Commands:") {
+			t.Errorf("%s: %v, %s", c.Name(), err, out.String())
+		}
 	}
 }

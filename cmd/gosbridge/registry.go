@@ -13,9 +13,7 @@ import (
 )
 
 func newRegistry(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "registry", Short: "The recipient registry"}
-	cmd.AddCommand(newRegistryList(config), newRegistrySearch(config), newRegistryShow(config), newRegistryImport(config))
-	return cmd
+	return group("registry", "The recipient registry", newRegistryList(config), newRegistrySearch(config), newRegistryShow(config), newRegistryImport(config))
 }
 
 func newRegistryList(config *string) *cobra.Command {

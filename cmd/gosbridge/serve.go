@@ -43,8 +43,7 @@ func newServe(path *string) *cobra.Command {
 }
 
 func newConfig(path *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "The configuration file"}
-	cmd.AddCommand(scriptable(&cobra.Command{
+	return group("config", "The configuration file", scriptable(&cobra.Command{
 		Use: "check", Short: "Say what is wrong with the configuration and the files it names", Args: exactly(),
 		Long: "Say all that is wrong with the configuration and the files it names, each with the line\n" +
 			"and what to do. Exit status 0: no fault.",
@@ -60,7 +59,6 @@ func newConfig(path *string) *cobra.Command {
 			return tellFaults(cmd, checked{File: *path, Faults: found.Faults()})
 		},
 	}))
-	return cmd
 }
 
 // checked is what was found wrong with a configuration.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +53,29 @@ func hint(err error, path string) error {
 		return fmt.Errorf("%w\nname one with --config, or make one with: gosbridge quickstart", err)
 	}
 	return err
+}
+
+// group is a command that only holds others. On its own it shows them; a word
+// that is none of them is an error, not a call for help.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, ValidArgsFunction: cobra.NoFileCompletions, SuggestionsMinimumDistance: 2,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			near := cmd.SuggestionsFor(args[0])
+			if len(near) == 0 {
+				for _, c := range commands {
+					near = append(near, c.Name())
+				}
+			}
+			return fmt.Errorf("%w: unknown command %q for %q: did you mean %s?", errUsage, args[0], cmd.CommandPath(), strings.Join(near, ", "))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 // exactly takes so many arguments, and names them when they are not there.

@@ -11,9 +11,7 @@ import (
 )
 
 func newSession(config *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "session", Short: "Who is connected"}
-	cmd.AddCommand(newSessionList(config), newSessionKick(config))
-	return cmd
+	return group("session", "Who is connected", newSessionList(config), newSessionKick(config))
 }
 
 func newSessionList(config *string) *cobra.Command {
