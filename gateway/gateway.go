@@ -45,6 +45,9 @@ type Options struct {
 	// Load reads the configuration again, for a reload; nil when it has no
 	// source.
 	Load func() (config.Config, error)
+	// File is what Load reads, for a reload that is refused to say all that is
+	// wrong with it; "" when it is no file.
+	File string
 	// Level is that of Logger, for a reload to set; nil leaves it alone.
 	Level *slog.LevelVar
 	// Create makes the store when the data folder has none.
@@ -56,6 +59,7 @@ type Options struct {
 type Gateway struct {
 	cfg       config.Config // as it started
 	load      func() (config.Config, error)
+	file      string // that load reads
 	level     *slog.LevelVar
 	key       [sha256.Size]byte // of the master key
 	log       *slog.Logger
@@ -114,7 +118,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, load: o.Load, level: o.Level, key: sha256.Sum256(key[:]), log: o.Logger, now: o.Now, store: store, set: made,
+		cfg: cfg, load: o.Load, file: o.File, level: o.Level, key: sha256.Sum256(key[:]), log: o.Logger, now: o.Now, store: store, set: made,
 	}
 	defer func() {
 		if err != nil {

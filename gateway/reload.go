@@ -43,7 +43,7 @@ func (g *Gateway) Reload() admin.Reloaded {
 	defer g.changing.Unlock()
 	out, err := g.reload()
 	if err != nil {
-		out = admin.Reloaded{Faults: faults(err)}
+		out = admin.Reloaded{Faults: g.faults(err)}
 	}
 	// What scripts read has lists, also empty ones.
 	if out.Changed == nil {
@@ -134,6 +134,23 @@ func (g *Gateway) swap(fresh set, doors []match, out admin.Reloaded) {
 	for _, c := range out.Restart {
 		g.log.Warn("not changed by reload, needs a restart", "key", c.Key, "old", c.Old, "new", c.New)
 	}
+}
+
+// faults are all that is wrong where a reload failed. It stops at the first
+// thing that makes the rest of no use to it; a check of the file goes on.
+func (g *Gateway) faults(err error) []string {
+	if g.file == "" || errors.Is(err, errStopping) {
+		return faults(err)
+	}
+	found, unread := CheckFile(g.file)
+	if unread != nil || len(found) == 0 { // it is not the file, or was mended meanwhile
+		return faults(err)
+	}
+	out := make([]string, len(found))
+	for i, f := range found {
+		out[i] = f.String()
+	}
+	return out
 }
 
 // faults are the sentences of an error that says everything that is wrong.

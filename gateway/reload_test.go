@@ -183,7 +183,12 @@ func TestReloadRefused(t *testing.T) {
 		"values": {func(t *testing.T, file string) {
 			replace(t, file, "data = ", "datum = 1\nextra = 2\ndata = ")
 		}, []string{"datum: unknown key", "extra: unknown key"}},
-		"syntax": {func(t *testing.T, file string) { replace(t, file, "data = ", "data = = ") }, []string{"line 1"}},
+		"values and files": {func(t *testing.T, file string) {
+			rewrite(t, g, func(c *config.Config) { c.Operator.Key = "gone.key" })
+			replace(t, file, "data = ", "datum = 1\ndata = ")
+			replace(t, file, "login_free = 5", "login_free = 0")
+		}, []string{"config.toml:1: datum: unknown key", "limits.login_free: must be above zero", "gone.key"}},
+		"syntax": {func(t *testing.T, file string) { replace(t, file, "data = ", "data = = ") }, []string{"config.toml:1: data"}},
 		"files": {func(t *testing.T, file string) {
 			rewrite(t, g, func(c *config.Config) {
 				c.Registry.File, c.Operator.Key, c.Listeners[2].Certificate = "gone.csv", "gone.key", "gone.pem"
@@ -191,7 +196,7 @@ func TestReloadRefused(t *testing.T) {
 				profile(c, "notify", func(p *policy.Profile) { p.Wrap = true })
 				profile(c, "simple", func(p *policy.Profile) { p.SubjectMax = 5 })
 			})
-		}, []string{"gone.csv", "gone.key", "gone.pem", "absent.key", "master key", "wrap = true"}},
+		}, []string{"gone.csv", "gone.key", "gone.pem", "absent.key", "master_key.file", "wrap = true"}},
 		"no file": {func(t *testing.T, file string) {
 			if err := os.Remove(file); err != nil {
 				t.Fatal(err)

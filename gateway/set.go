@@ -137,6 +137,19 @@ func hasOrganisations(cfg config.Config, reg *registry.Registry) error {
 	return errors.Join(errs...)
 }
 
+// CheckFile says all that is wrong with a configuration file and the files that
+// it names. The error is that the file itself cannot be read.
+func CheckFile(path string) ([]config.Fault, error) {
+	found, err := config.Check(path)
+	if err != nil {
+		return nil, err
+	}
+	if cfg, ok := found.Config(); ok {
+		found.Add(Check(cfg))
+	}
+	return found.Faults(), nil
+}
+
 // Check looks at everything that a configuration names, as New would, without
 // opening the store or a listener. It reports all faults.
 func Check(cfg config.Config) error {

@@ -92,7 +92,7 @@ func (q *quickstart) run(ctx context.Context, out, errOut io.Writer) (err error)
 		return err
 	}
 	logger, level := cfg.Log.Logger(errOut)
-	g, err := gateway.New(ctx, cfg, gateway.Options{Logger: logger, Level: level, Load: load})
+	g, err := gateway.New(ctx, cfg, gateway.Options{Logger: logger, Level: level, Load: load, File: made.ConfigFile()})
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func newServe(path *string) *cobra.Command {
 			}
 			logger, level := cfg.Log.Logger(cmd.ErrOrStderr())
 			logger.Info("configuration", "file", *path, "effective", cfg)
-			g, err := gateway.New(cmd.Context(), cfg, gateway.Options{Logger: logger, Level: level, Load: load, Create: true})
+			g, err := gateway.New(cmd.Context(), cfg, gateway.Options{Logger: logger, Level: level, Load: load, File: *path, Create: true})
 			if err != nil {
 				return err
 			}
@@ -49,14 +49,11 @@ func newConfig(path *string) *cobra.Command {
 			"and what to do. Exit status 0: no fault.",
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := config.Check(*path)
+			faults, err := gateway.CheckFile(*path)
 			if err != nil {
 				return hint(err, *path)
 			}
-			if cfg, ok := found.Config(); ok {
-				found.Add(gateway.Check(cfg))
-			}
-			return tellFaults(cmd, checked{File: *path, Faults: found.Faults()})
+			return tellFaults(cmd, checked{File: *path, Faults: faults})
 		},
 	}))
 }

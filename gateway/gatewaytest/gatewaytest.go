@@ -102,7 +102,7 @@ func Open(t testing.TB, made installation.Installation, change ...func(*config.C
 		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}),
 		slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}),
 	))
-	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load})
+	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load, File: made.ConfigFile()})
 	if err != nil {
 		t.Fatalf("open gateway: %v", err)
 	}
