@@ -32,6 +32,12 @@ const (
 	RoleReceipts Role = "\\Receipts" // ours; not announced over IMAP
 )
 
+// Lasting reports whether a mailbox of the role cannot be deleted, because the
+// gateway files into it or mail programs lose mail without it. The others,
+// \Archive and \Junk, a mail program may want under a name of its own (RFC 6154
+// §3 gives a special use to a new mailbox only).
+func (r Role) Lasting() bool { return r != "" && r != RoleArchive && r != RoleJunk }
+
 // Delimiter separates the levels of mailbox names.
 const Delimiter = '/'
 
@@ -63,7 +69,7 @@ type MailboxWriter interface {
 	// §6.3.6). ErrExists, ErrNoMailbox.
 	RenameMailbox(id MailboxID, name string) error
 	// DeleteMailbox removes a mailbox and its messages; with children it
-	// stays as NoSelect. INBOX and mailboxes with a role: ErrReadOnly. The
+	// stays as NoSelect. INBOX and mailboxes with a lasting role: ErrReadOnly. The
 	// rows are removed behind the commit, in slices.
 	DeleteMailbox(id MailboxID) error
 	// Subscribe sets or clears the subscription of a mailbox.

@@ -58,6 +58,7 @@ type setup struct {
 	tls    *tls.Config
 	quota  int64
 	store  func(*boltstore.Options)
+	boxes  []mailstore.NewMailbox // instead of a few
 	log    *slog.Logger
 }
 
@@ -79,11 +80,13 @@ func newWorld(t testing.TB, with setup) *world {
 	account := mailstore.Account{
 		ID: mailstore.NewID(), Holder: mailstore.NewID(), Addresses: []string{"u@a.example"}, Created: time.Now(), Quota: with.quota,
 	}
-	err = store.Directory().CreateAccount(t.Context(), account, []mailstore.NewMailbox{
-		{Name: "Drafts", Role: mailstore.RoleDrafts}, {Name: "Sent", Role: mailstore.RoleSent},
-		{Name: "Receipts", Role: mailstore.RoleReceipts}, {Name: "Trash", Role: mailstore.RoleTrash},
-	})
-	if err != nil {
+	if with.boxes == nil {
+		with.boxes = []mailstore.NewMailbox{
+			{Name: "Drafts", Role: mailstore.RoleDrafts}, {Name: "Sent", Role: mailstore.RoleSent},
+			{Name: "Receipts", Role: mailstore.RoleReceipts}, {Name: "Trash", Role: mailstore.RoleTrash},
+		}
+	}
+	if err := store.Directory().CreateAccount(t.Context(), account, with.boxes); err != nil {
 		t.Fatal(err)
 	}
 	cfg := Defaults()

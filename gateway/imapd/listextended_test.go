@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"gosbridge/gateway/auth"
 	"gosbridge/mailstore"
 )
 
@@ -145,6 +146,25 @@ func TestCreateSpecialUse(t *testing.T) {
 		return err
 	})
 	w.login("archive").want(`CREATE y (USE (\Archive))`, "NO [NOPERM]")
+}
+
+// With the mailboxes that accounts really have a special use is given to another
+// mailbox when its own is deleted, which only some can be.
+func TestSpecialUseMoves(t *testing.T) {
+	w := newWorld(t, setup{boxes: auth.StandardMailboxes()})
+	l := w.login("u")
+	for _, name := range []string{"INBOX", "Drafts", "Sent", "Receipts", "Trash"} {
+		l.want("DELETE "+name, "NO [CANNOT]")
+	}
+	l.want(`CREATE Old (USE (\Archive))`, "NO [USEATTR]")
+	l.ok("SELECT Archive")
+	l.want("DELETE Archive", "OK", "* OK [CLOSED] the selected mailbox was deleted")
+	l.ok(`CREATE Old (USE (\Archive))`)
+	l.ok("DELETE Junk")
+	l.ok(`CREATE Spam (USE (\Junk))`)
+	l.ok("RENAME Spam Spam2")
+	l.want(`LIST (SPECIAL-USE) "" (Old Archive Junk Spam*)`, "OK", `* LIST (\Archive) "/" "Old"`, `* LIST (\Junk) "/" "Spam2"`)
+	l.want(`CREATE Junk (USE (\Junk))`, "NO [USEATTR]")
 }
 
 // FuzzList: whatever is read has patterns within the limit, and asks for what

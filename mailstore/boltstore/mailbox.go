@@ -213,7 +213,7 @@ func (u *update) DeleteMailbox(id mailstore.MailboxID) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.Name == inbox || b.Role != "" {
+	if b.Name == inbox || b.Role.Lasting() {
 		return fmt.Errorf("delete mailbox with a role: %w", mailstore.ErrReadOnly)
 	}
 	children, err := u.hasChildren(b.Name)

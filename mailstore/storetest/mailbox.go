@@ -103,6 +103,20 @@ var mailboxTests = []test{
 			})
 			e.is(err, mailstore.ErrReadOnly, "delete "+name)
 		}
+		// A role that does not last goes with its mailbox, and may come back.
+		e.create(a, "Archive/Old")
+		e.remove(a, e.box(a, "Archive").ID)
+		e.eq([]any{e.box(a, "Archive").NoSelect, e.box(a, "Archive").Role}, []any{true, mailstore.Role("")}, "archive")
+		e.update(a, func(tx mailstore.UpdateTx) error {
+			_, err := tx.CreateMailbox("Elsewhere", mailstore.RoleArchive)
+			return err
+		})
+		e.reopen()
+		e.view(a, func(tx mailstore.Tx) error {
+			m, err := tx.MailboxByRole(mailstore.RoleArchive)
+			e.eq(m.Name, "Elsewhere", "archive")
+			return err
+		})
 		err := e.s.Update(e.ctx, a, func(tx mailstore.UpdateTx) error { return tx.DeleteMailbox(99) })
 		e.is(err, mailstore.ErrNoMailbox, "delete absent")
 	}},
