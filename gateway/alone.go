@@ -50,7 +50,9 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	return &Alone{store: store, admin: admin.New(admin.Options{
 		Store: store, Office: office, Now: o.Now, Logger: o.Logger,
 		Accounts: template.New(template.Options{
-			Store: store, Book: func() template.Book { return template.Book{Rules: rules, Suffixes: suffixes, Registry: reg} },
+			Store: store, Book: func() template.Book {
+				return template.Book{Rules: rules, Suffixes: suffixes, Registry: reg, Signs: cfg.Signs}
+			},
 			Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 		}),
 		Registry: known,

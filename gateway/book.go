@@ -29,7 +29,10 @@ func LoadRegistry(path string) (_ *registry.Registry, err error) {
 // templateBook is what templates of new accounts are made by.
 func (g *Gateway) templateBook() template.Book {
 	b := g.intake.Book()
-	return template.Book{Rules: b.Rules, Suffixes: b.Suffixes, Registry: b.Registry}
+	return template.Book{Rules: b.Rules, Suffixes: b.Suffixes, Registry: b.Registry, Signs: func(entry string) bool {
+		_, ok := b.Signers[entry]
+		return ok
+	}}
 }
 
 // importRegistry replaces the registry of a gateway that serves.

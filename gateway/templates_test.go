@@ -2,7 +2,10 @@ package gateway_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,7 +14,9 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"gosbridge/gateway"
 	"gosbridge/gateway/admin"
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/gatewaytest"
 	"gosbridge/gateway/installation"
 	"gosbridge/gateway/message"
@@ -138,6 +143,55 @@ func TestTemplatesOfAddedAccount(t *testing.T) {
 	first := message.ParseHeader(rows(t, g, "new@romashka.example", "Templates")[0].octets, 0)
 	if subject := first.Text("Subject"); subject != "Simple letter" {
 		t.Errorf("the first template is %q", subject)
+	}
+}
+
+// Templates promise the signature of the organisation where the gateway has its
+// key, however the account was made.
+func TestTemplatesPromiseSignature(t *testing.T) {
+	g := gatewaytest.Start(t, gatewaytest.WithCitizen, func(p *installation.Plan) {
+		for i := range p.Parties {
+			p.Parties[i].Accounts[0].Settings.Sign = auth.SignGateway // also of the citizen, who has no key there
+		}
+	})
+	add := func(service *admin.Service, name string) {
+		t.Helper()
+		for _, entry := range []string{"romashka", "citizen"} {
+			in := admin.AccountAdd{Addresses: []string{name + "@" + entry + ".example"}, Registry: entry}
+			if err := service.Call(t.Context(), admin.OpAccountAdd, in, new(admin.Account)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add(g.Admin(), "serving")
+	if err := g.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	alone, err := gateway.OpenAlone(t.Context(), g.Config, gateway.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(alone.Admin(), "alone")
+	if err := alone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g = gatewaytest.Open(t, g.Installed)
+	for user, want := range map[string]bool{
+		gatewaytest.Sender: true, "serving@romashka.example": true, "alone@romashka.example": true,
+		gatewaytest.Citizen: false, "serving@citizen.example": false, "alone@citizen.example": false,
+	} {
+		all := ""
+		for _, m := range rows(t, g, user, "Templates") {
+			_, text, _ := bytes.Cut(m.octets, []byte("\r\n\r\n"))
+			decoded, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(decoded)
+		}
+		if !strings.Contains(all, "Подпись: обязательна") || strings.Contains(all, "подпишет организация") != want {
+			t.Errorf("%s: the organisation signs: %t, want %t", user, !want, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"gosbridge/policy"
 )
@@ -18,4 +19,9 @@ func (c Config) Rules() (*policy.Rules, *policy.Suffixes, error) {
 	}
 	suffixes, err := policy.NewSuffixes(rules, c.Suffixes)
 	return rules, suffixes, err
+}
+
+// Signs reports whether the gateway has the key of a registry entry.
+func (c Config) Signs(entry string) bool {
+	return slices.ContainsFunc(c.Organisations, func(o Organisation) bool { return o.Registry == entry })
 }

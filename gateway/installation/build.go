@@ -186,7 +186,9 @@ func (b *builder) accounts(ctx context.Context) (err error) {
 		return err
 	}
 	accounts := template.New(template.Options{
-		Store: store, Book: func() template.Book { return template.Book{Rules: rules, Suffixes: suffixes, Registry: b.table} },
+		Store: store, Book: func() template.Book {
+			return template.Book{Rules: rules, Suffixes: suffixes, Registry: b.table, Signs: b.config.Signs}
+		},
 		Default: config.DefaultType, Now: b.plan.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	for _, p := range b.plan.Parties {

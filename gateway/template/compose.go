@@ -21,7 +21,7 @@ type draft struct {
 	choice   policy.Choice
 	profile  policy.Profile
 	language string
-	signs    auth.Signing
+	signs    bool // the gateway, what the sender has not signed
 	from     message.Address
 	usual    bool // the account's letters have the type anyway
 	suffixed bool // from has the suffix that chooses the type
@@ -40,6 +40,7 @@ func (p *Provider) drafts(a mailstore.Account, set auth.Settings) (list []draft)
 		return len(order)
 	}
 	slices.SortStableFunc(types, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	signs := set.Sign == auth.SignGateway && book.Signs != nil && book.Signs(set.Registry)
 	entry, known := book.Registry.ByID(set.Registry)
 	for _, t := range types {
 		profile, _ := book.Rules.Profile(t)
@@ -52,7 +53,7 @@ func (p *Provider) drafts(a mailstore.Account, set auth.Settings) (list []draft)
 			kinds = []string{""}
 		}
 		for _, kind := range kinds {
-			d := draft{choice: policy.Choice{Type: t, Kind: kind}, profile: profile, language: set.Language, signs: set.Sign}
+			d := draft{choice: policy.Choice{Type: t, Kind: kind}, profile: profile, language: set.Language, signs: signs}
 			d.usual = d.choice == policy.Choice{Type: cmp.Or(set.Type, p.o.Default)}
 			d.from = message.Address{Name: a.Name}
 			d.from.Mailbox, d.from.Host, _ = strings.Cut(a.Addresses[0], "@")

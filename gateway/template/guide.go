@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"gosbridge/gateway/auth"
 	"gosbridge/policy"
 )
 
@@ -130,16 +129,16 @@ func (w *guide) size(o policy.Octets) string {
 	return fmt.Sprintf(wordAtMost.in(w.language), digits+" "+sizeUnits[text[len(digits):]].in(w.language))
 }
 
-func (w *guide) signature(need policy.Need, signs auth.Signing) string {
+func (w *guide) signature(need policy.Need, signs bool) string {
 	switch {
 	case need == policy.Forbidden:
 		return wordUnsigned.in(w.language)
 	case need == policy.Optional:
 		return wordOptional.in(w.language)
-	case signs == auth.SignClient:
-		return wordByYourself.in(w.language)
+	case signs:
+		return wordByGateway.in(w.language)
 	}
-	return wordByGateway.in(w.language)
+	return wordByYourself.in(w.language)
 }
 
 // amount joins the parts of a length of time that are not zero.

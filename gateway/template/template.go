@@ -37,6 +37,9 @@ type Book struct {
 	Rules    *policy.Rules
 	Suffixes *policy.Suffixes // of addresses; nil for none
 	Registry *registry.Registry
+	// Signs reports whether the gateway has a key to sign with for a registry
+	// entry; nil: for none.
+	Signs func(entry string) bool
 }
 
 // Provider gives accounts their templates. Safe for concurrent use.

@@ -78,7 +78,10 @@ func newRig(t *testing.T, change func(map[string]*policy.Profile)) *rig {
 		t.Fatal(err)
 	}
 	return &rig{t: t, store: store, Provider: New(Options{
-		Store: store, Book: func() Book { return Book{Rules: rules, Suffixes: suffixes, Registry: reg} }, Default: "simple",
+		Store: store, Default: "simple",
+		Book: func() Book {
+			return Book{Rules: rules, Suffixes: suffixes, Registry: reg, Signs: func(entry string) bool { return entry == "body" }}
+		},
 		Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
 	})}
 }
@@ -230,6 +233,30 @@ func (r *rig) checkTemplate(m stored) {
 		r.t.Errorf("%s: text\n%s", subject, m.text)
 	}
 	r.t.Logf("%s\n%s", subject, m.text)
+}
+
+// The organisation's signature is promised only where the gateway makes it.
+func TestSignaturePromised(t *testing.T) {
+	for _, c := range []struct {
+		entry string
+		sign  auth.Signing
+		want  string
+	}{
+		{"body", "", "required; your organisation signs unless you did"},
+		{"body", auth.SignClient, "required; sign in your mail program"},
+		{"person", "", "required; sign in your mail program"}, // without a key at the gateway
+		{"person", auth.SignClient, "required; sign in your mail program"},
+	} {
+		r := newRig(t, nil)
+		list, _, _ := r.list(r.add(c.entry, auth.Settings{Language: "en", Sign: c.sign}))
+		if !slices.ContainsFunc(list, func(m stored) bool { return strings.Contains(m.text, "Signature: "+c.want) }) {
+			t.Errorf("%s, signed by %q: no template says %q", c.entry, c.sign, c.want)
+		}
+		if c.want != "required; your organisation signs unless you did" &&
+			slices.ContainsFunc(list, func(m stored) bool { return strings.Contains(m.text, "your organisation signs") }) {
+			t.Errorf("%s, signed by %q: a template promises a signature", c.entry, c.sign)
+		}
+	}
 }
 
 // The guidance has the limits in force, in the language of the account.
