@@ -56,6 +56,7 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 			Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 		}),
 		Registry: known,
+		Types:    rules.Types,
 		Check:    func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
 		Import:   func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
 	})}, nil

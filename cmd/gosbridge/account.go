@@ -49,6 +49,7 @@ func newAccountAdd(config *string) *cobra.Command {
 	f.Int64Var(&in.Quota, "quota", 0, "octets that its messages may take; 0 without limit")
 	completes(cmd, "registry", anyOf(config, "entry"))
 	completes(cmd, "sign", oneOf(string(auth.SignGateway), string(auth.SignClient)))
+	completes(cmd, "type", anyOf(config, "type"))
 	completes(cmd, "language", oneOf("ru", "en"))
 	completes(cmd, "receipts", oneOf("full", "brief", "short"))
 	return cmd

@@ -36,6 +36,7 @@ func newCredentialAdd(config *string) *cobra.Command {
 	f.StringVar(&in.Name, "name", "", "what it is for: laptop, archive (required)")
 	f.StringVar(&class, "class", string(auth.Person), "person, system or archive: only a person opens letters")
 	f.StringVar(&in.Type, "type", "", "letter type of letters that name none; the account's by default")
+	completes(cmd, "type", anyOf(config, "type"))
 	completes(cmd, "class", oneOf(string(auth.Person), string(auth.System), string(auth.Archive)))
 	return cmd
 }

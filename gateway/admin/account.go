@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gosbridge/gateway/auth"
@@ -70,6 +72,9 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 	if _, ok := s.o.Registry().ByID(in.Registry); !ok {
 		return Account{}, fmt.Errorf("%w: the registry has no entry %q; see gosbridge registry show", ErrInvalid, in.Registry)
 	}
+	if err := s.hasType(in.Type); err != nil {
+		return Account{}, err
+	}
 	a, err := s.o.Accounts.AddAccount(ctx, auth.NewAccount{
 		Addresses: in.Addresses, Name: in.Name, Quota: in.Quota, Now: s.o.Now(),
 		Settings: auth.Settings{
@@ -82,6 +87,14 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 		return Account{}, invalid(err)
 	}
 	return s.account(ctx, a)
+}
+
+// hasType refuses a letter type that is not in force; "" is none.
+func (s *Service) hasType(name string) error {
+	if types := s.o.Types(); name != "" && !slices.Contains(types, name) {
+		return fmt.Errorf("%w: letter type %q is none of %s", ErrInvalid, name, strings.Join(types, ", "))
+	}
+	return nil
 }
 
 // invalid gives the errors of package auth their kind.

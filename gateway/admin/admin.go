@@ -30,6 +30,8 @@ type Options struct {
 	Accounts *template.Provider
 	// Registry is the registry in force.
 	Registry func() *registry.Registry
+	// Types are the letter types in force.
+	Types func() []string
 	// Check says what a registry to import lacks that the gateway cannot do
 	// without; nil asks nothing.
 	Check func(*registry.Registry) error

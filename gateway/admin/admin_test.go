@@ -68,6 +68,7 @@ func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 			Store: store, Book: func() template.Book { return template.Book{Rules: rules, Registry: reg} }, Now: time.Now, Logger: log,
 		}),
 		Registry: func() *registry.Registry { return reg },
+		Types:    rules.Types,
 		Import: func(_ context.Context, csv []byte) error {
 			r.imported = append(r.imported, csv)
 			return nil
@@ -197,6 +198,8 @@ func TestErrorKinds(t *testing.T) {
 		{"entry unknown", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"b@x.example"}, Registry: "nobody"}, admin.ErrInvalid, `"nobody"`},
 		{"address invalid", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"no address"}, Registry: "romashka"}, admin.ErrInvalid, "no address"},
 		{"class unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "x", Class: "robot"}, admin.ErrInvalid, "robot"},
+		{"type unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "x", Type: "letter"}, admin.ErrInvalid, `"letter" is none of appeal, `},
+		{"type unknown", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"b@x.example"}, Registry: "romashka", Type: "нет"}, admin.ErrInvalid, "registered"},
 		{"account unknown", admin.OpCredentialAdd, admin.CredentialAdd{Account: "c@x.example", Name: "x"}, admin.ErrNotFound, "c@x.example"},
 		{"account unknown", admin.OpAccountDisable, admin.AccountName{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
 		{"account unknown", admin.OpAccountPassword, admin.AccountPassword{Account: "c@x.example", Password: "Passw0rd!"}, admin.ErrNotFound, "c@x.example"},

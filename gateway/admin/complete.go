@@ -20,7 +20,7 @@ const (
 // Complete asks for words that go on from a prefix, for a shell: not all that
 // there are, and at once.
 type Complete struct {
-	Kind    string `json:"kind"`              // account, credential, letter or entry
+	Kind    string `json:"kind"`              // account, credential, letter, entry or type
 	Account string `json:"account,omitempty"` // whose credentials
 	Prefix  string `json:"prefix,omitempty"`
 }
@@ -54,6 +54,10 @@ func (s *Service) complete(ctx context.Context, in Complete) ([]string, error) {
 			if !w.add(e.ID) {
 				break
 			}
+		}
+	case "type":
+		for _, t := range s.o.Types() {
+			w.add(t)
 		}
 	default:
 		return nil, fmt.Errorf("%w: nothing of kind %q can be completed", ErrInvalid, in.Kind)

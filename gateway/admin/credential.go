@@ -51,6 +51,9 @@ func (s *Service) credentialAdd(ctx context.Context, in CredentialAdd) (NewCrede
 	if err != nil {
 		return NewCredential{}, err
 	}
+	if err := s.hasType(in.Type); err != nil {
+		return NewCredential{}, err
+	}
 	c, secret, err := auth.AddCredential(ctx, s.o.Store.Directory(), a.ID, auth.NewCredential{
 		Name: in.Name, Class: in.Class, Type: in.Type, Now: s.o.Now(), By: by(ctx),
 	})

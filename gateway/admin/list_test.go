@@ -145,6 +145,7 @@ func TestComplete(t *testing.T) {
 		{admin.Complete{Kind: "account"}, 50}, {admin.Complete{Kind: "account", Prefix: "u5"}, 10}, {admin.Complete{Kind: "account", Prefix: "x"}, 0},
 		{admin.Complete{Kind: "credential", Account: "u00@romashka.example"}, 4}, {admin.Complete{Kind: "credential", Account: "u01@romashka.example"}, 0},
 		{admin.Complete{Kind: "entry"}, 1}, {admin.Complete{Kind: "entry", Prefix: "v"}, 0}, {admin.Complete{Kind: "letter"}, 0},
+		{admin.Complete{Kind: "type", Prefix: "registered"}, 2}, {admin.Complete{Kind: "type", Prefix: "x"}, 0},
 	} {
 		if got := words(test.in); len(got) != test.want {
 			t.Errorf("%+v: %d words %q", test.in, len(got), got)
