@@ -40,12 +40,15 @@ func newLetterList(config *string) *cobra.Command {
 			})
 		},
 	})
+	var states []string
+	for _, s := range letter.States() {
+		states = append(states, string(s))
+	}
 	cmd.Flags().StringVar(&in.Account, "account", "", "only those that this address sent")
 	cmd.Flags().StringVar(&in.State, "state", "", "only those in this state")
 	cmd.Flags().IntVar(&in.Limit, "limit", 50, "at most so many of each account; 0 for all")
 	completes(cmd, "account", anyOf(config, "account"))
-	completes(cmd, "state", oneOf(string(letter.Accepted), string(letter.Processing), string(letter.Sent), string(letter.Delivered),
-		string(letter.Opened), string(letter.Recalled), string(letter.Undeliverable)))
+	completes(cmd, "state", oneOf(states...))
 	return cmd
 }
 

@@ -68,16 +68,26 @@ type Recalled struct {
 
 func (s *Service) letterList(ctx context.Context, in LetterList) ([]Letter, error) {
 	filter := mailstore.LetterFilter{Role: mailstore.Sender, Limit: in.Limit}
+	if in.Limit < 0 {
+		return nil, fmt.Errorf("%w: limit %d is below zero", ErrInvalid, in.Limit)
+	}
 	if in.State != "" {
+		if !slices.Contains(letter.States(), letter.State(in.State)) {
+			return nil, fmt.Errorf("%w: state %q is none of %v", ErrInvalid, in.State, letter.States())
+		}
 		filter.States = []string{in.State}
 	}
 	out := []Letter{}
-	for a, err := range s.o.Store.Directory().Accounts(ctx) {
+	if in.Account != "" {
+		a, err := s.owner(ctx, in.Account)
 		if err != nil {
 			return nil, err
 		}
-		if in.Account != "" && !a.Owns(in.Account) {
-			continue
+		return s.lettersOf(ctx, a, filter, out)
+	}
+	for a, err := range s.o.Store.Directory().Accounts(ctx) {
+		if err != nil {
+			return nil, err
 		}
 		if out, err = s.lettersOf(ctx, a, filter, out); err != nil {
 			return nil, err

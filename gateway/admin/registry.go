@@ -108,6 +108,9 @@ func (s *Service) registryList(_ context.Context, in RegistryList) (RegistryShow
 
 func (s *Service) registrySearch(_ context.Context, in RegistrySearch) (RegistryFound, error) {
 	reg := s.o.Registry()
+	if in.Limit < 0 {
+		return RegistryFound{}, fmt.Errorf("%w: limit %d is below zero", ErrInvalid, in.Limit)
+	}
 	found, more := reg.Search(in.Text, in.Limit)
 	out := RegistryFound{RegistryShown: RegistryShown{SHA256: fmt.Sprintf("%x", reg.Hash()), Entries: []Entry{}}, More: more}
 	for _, e := range found {

@@ -26,6 +26,11 @@ const (
 	Undeliverable State = "undeliverable"
 )
 
+// States are all of them.
+func States() []State {
+	return []State{Accepted, Processing, Sent, Delivered, Opened, Recalled, Undeliverable}
+}
+
 // Event is what moves a letter.
 type Event string
 

@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	allStates = []State{Accepted, Processing, Sent, Delivered, Opened, Recalled, Undeliverable}
+	allStates = States()
 	allEvents = []Event{EventDispatch, EventRelay, EventDeliver, EventOpen, EventRecall, EventWithdraw, EventFail}
 )
 
