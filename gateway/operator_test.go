@@ -183,6 +183,10 @@ func TestLetterExport(t *testing.T) {
 	number := strings.TrimSuffix(strings.Fields(reply)[3], ";")
 	check := func(s *admin.Service) {
 		t.Helper()
+		late := admin.LetterExport{Number: number, Form: admin.Submitted, Offset: 1}
+		if err := s.Call(t.Context(), admin.OpLetterExport, late, &admin.LetterOctets{}); !errors.Is(err, admin.ErrInvalid) {
+			t.Errorf("a part of an export that the journal does not have: %v", err)
+		}
 		for _, form := range []string{admin.Submitted, admin.Sent} {
 			octets, digest := octetsOf(t, s, admin.LetterExport{Number: number, Form: form})
 			if sum := sha256.Sum256(octets); digest != fmt.Sprintf("%x", sum) {

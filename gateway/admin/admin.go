@@ -50,6 +50,7 @@ type Options struct {
 type Service struct {
 	o          Options
 	passwords  *auth.Passwords
+	exports    exports
 	operations map[string]operation
 }
 

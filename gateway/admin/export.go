@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
+	"sync"
+	"time"
 
 	"gosbridge/gateway/journal"
 	"gosbridge/gateway/letter"
@@ -25,9 +28,12 @@ const (
 	Delivered = "delivered" // as it lies in a recipient's mailbox
 )
 
+// exportLasts is how long after its last part an export can go on.
+const exportLasts = time.Hour
+
 // LetterExport asks for the octets of a letter from an offset on. Asked for the
 // first of them, it writes the export into the journal of the account that has
-// them.
+// them; without that it does not give the others.
 type LetterExport struct {
 	Number string `json:"number"`
 	Form   string `json:"form"`
@@ -47,6 +53,38 @@ type LetterOctets struct {
 	// form, whose header is the gateway's.
 	SHA256 string `json:"sha256,omitempty"`
 	Octets []byte `json:"octets"`
+}
+
+// exportKey is what one caller exports.
+type exportKey struct {
+	uid             string
+	form            string
+	letter, account mailstore.ID
+}
+
+// exports are those that stand in the journal and may go on.
+type exports struct {
+	mu   sync.Mutex
+	last map[exportKey]time.Time
+}
+
+// begun notes a part of an export that stands in the journal.
+func (e *exports) begun(k exportKey, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.last == nil {
+		e.last = map[exportKey]time.Time{}
+	}
+	maps.DeleteFunc(e.last, func(_ exportKey, at time.Time) bool { return now.Sub(at) > exportLasts })
+	e.last[k] = now
+}
+
+// goesOn reports whether an export was begun, not long ago.
+func (e *exports) goesOn(k exportKey, now time.Time) bool {
+	e.mu.Lock()
+	at, ok := e.last[k]
+	e.mu.Unlock()
+	return ok && now.Sub(at) <= exportLasts
 }
 
 // copied is a form of a letter, found.
@@ -72,16 +110,30 @@ func (s *Service) letterExport(ctx context.Context, in LetterExport) (LetterOcte
 	if in.Offset < 0 || in.Offset > c.content.Size() {
 		return LetterOctets{}, fmt.Errorf("%w: offset %d of %d", ErrInvalid, in.Offset, c.content.Size())
 	}
-	if in.Offset == 0 {
-		if err := s.exported(ctx, in, c, rec); err != nil {
-			return LetterOctets{}, err
-		}
+	if err := s.mayExport(ctx, in, c, rec); err != nil {
+		return LetterOctets{}, err
 	}
 	got := LetterOctets{
 		Number: rec.Number, Form: in.Form, Account: c.account.Addresses[0], Size: c.content.Size(), SHA256: c.digest.String(),
 	}
 	got.Octets, err = s.read(ctx, c.content, in.Offset)
 	return got, err
+}
+
+// mayExport journals an export that begins, and lets no other part out than of
+// one that did: what is not in the journal was not exported.
+func (s *Service) mayExport(ctx context.Context, in LetterExport, c copied, rec mailstore.Letter) error {
+	now := s.o.Now()
+	key := exportKey{uid: callerOf(ctx).uid, form: in.Form, letter: rec.ID, account: c.account.ID}
+	if in.Offset == 0 {
+		if err := s.exported(ctx, in, c, rec); err != nil {
+			return err
+		}
+	} else if !s.exports.goesOn(key, now) {
+		return fmt.Errorf("%w: the export has not begun, or stood still for more than %s: begin at offset 0", ErrInvalid, exportLasts)
+	}
+	s.exports.begun(key, now)
+	return nil
 }
 
 // exported writes the export into the journal.
