@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,7 +83,7 @@ func (s *Service) accountAdd(ctx context.Context, in AccountAdd) (Account, error
 		By: by(ctx),
 	})
 	if err != nil {
-		return Account{}, invalid(err)
+		return Account{}, err
 	}
 	return s.account(ctx, a)
 }
@@ -95,14 +94,6 @@ func (s *Service) hasType(name string) error {
 		return fmt.Errorf("%w: letter type %q is none of %s", ErrInvalid, name, strings.Join(types, ", "))
 	}
 	return nil
-}
-
-// invalid gives the errors of package auth their kind.
-func invalid(err error) error {
-	if errors.Is(err, auth.ErrInvalid) {
-		return errors.Join(ErrInvalid, err)
-	}
-	return err
 }
 
 func (s *Service) accountList(ctx context.Context, _ AccountList) ([]Account, error) {
@@ -165,7 +156,7 @@ func (s *Service) accountPassword(ctx context.Context, in AccountPassword) (Acco
 		return Account{}, err
 	}
 	if err := s.passwords.Set(ctx, s.o.Store, a.ID, in.Password, by(ctx), s.o.Now()); err != nil {
-		return Account{}, invalid(err)
+		return Account{}, err
 	}
 	return s.again(ctx, a.ID)
 }

@@ -182,7 +182,7 @@ var kinds = []struct {
 	err  error
 	from []error // what becomes of it
 }{
-	{"invalid", ErrInvalid, nil},
+	{"invalid", ErrInvalid, []error{auth.ErrInvalid}},
 	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter, auth.ErrNoCredential}},
 	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict}},
 	{"too-late", ErrTooLate, []error{letter.ErrTooLate}},

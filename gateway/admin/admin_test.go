@@ -207,6 +207,10 @@ func TestErrorKinds(t *testing.T) {
 		{"credential unknown", admin.OpCredentialRevoke, admin.CredentialName{Account: good.Addresses[0], Credential: "x"}, admin.ErrNotFound, `"x"`},
 		{"account unknown", admin.OpCredentialList, admin.CredentialList{Account: "c@x.example"}, admin.ErrNotFound, "c@x.example"},
 		{"letter unknown", admin.OpLetterExport, admin.LetterExport{Number: number, Form: admin.Sent}, admin.ErrNotFound, number},
+		{"quota negative", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"b@x.example"}, Registry: "romashka", Quota: -5}, admin.ErrInvalid, "quota -5"},
+		{"name of two lines", admin.OpAccountAdd, admin.AccountAdd{Addresses: []string{"b@x.example"}, Registry: "romashka", Name: "A\nB"}, admin.ErrInvalid, `"A\nB"`},
+		{"name with a tab", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "a\tb"}, admin.ErrInvalid, `"a\tb"`},
+		{"name with a separator", admin.OpCredentialAdd, admin.CredentialAdd{Account: good.Addresses[0], Name: "a\u2028b"}, admin.ErrInvalid, `"a\u2028b"`},
 		{"state unknown", admin.OpLetterList, admin.LetterList{State: "x"}, admin.ErrInvalid, `"x" is none of [accepted processing `},
 		{"limit negative", admin.OpLetterList, admin.LetterList{Limit: -1}, admin.ErrInvalid, "-1"},
 		{"limit negative", admin.OpRegistrySearch, admin.RegistrySearch{Text: "a", Limit: -1}, admin.ErrInvalid, "-1"},
@@ -227,6 +231,9 @@ func TestErrorKinds(t *testing.T) {
 					t.Errorf("%s: %v, want %v", side, err, test.want)
 				} else if !strings.Contains(err.Error(), test.text) || !strings.HasPrefix(err.Error(), test.op) {
 					t.Errorf("%s: %q does not name %q", side, err, test.text)
+				}
+				if text := err.Error(); strings.Count(text, "invalid") > 1 || strings.Contains(text, "created") {
+					t.Errorf("%s: %q says more than is wrong", side, text)
 				}
 				for _, other := range []error{admin.ErrInvalid, admin.ErrNotFound, admin.ErrConflict, admin.ErrTooLate} {
 					if other != test.want && errors.Is(err, other) {

@@ -58,7 +58,7 @@ func (s *Service) credentialAdd(ctx context.Context, in CredentialAdd) (NewCrede
 		Name: in.Name, Class: in.Class, Type: in.Type, Now: s.o.Now(), By: by(ctx),
 	})
 	if err != nil {
-		return NewCredential{}, invalid(err)
+		return NewCredential{}, err
 	}
 	return NewCredential{Credential: credential(c), Account: a.Addresses[0], Secret: secret}, nil
 }
@@ -101,7 +101,7 @@ func (s *Service) credentialRevoke(ctx context.Context, in CredentialName) (Acco
 		c, err = auth.Revoke(ctx, s.o.Store.Directory(), c, by(ctx), s.o.Now())
 	}
 	if err != nil {
-		return AccountCredential{}, invalid(err)
+		return AccountCredential{}, err
 	}
 	s.kick(ctx, session.Filter{Account: a.ID, Credential: c.ID, Why: session.Revoked}) // again, too: somebody wants to be sure
 	return AccountCredential{Credential: credential(c), Account: a.Addresses[0]}, nil

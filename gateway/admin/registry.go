@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -129,7 +128,7 @@ func entry(e registry.Entry) Entry {
 func (s *Service) registryImport(ctx context.Context, in RegistryImport) (RegistryImported, error) {
 	fresh, err := registry.Load(bytes.NewReader(in.CSV))
 	if err != nil {
-		return RegistryImported{}, errors.Join(ErrInvalid, err)
+		return RegistryImported{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if s.o.Check != nil {
 		if err := s.o.Check(fresh); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -69,8 +70,13 @@ func AddAccount(ctx context.Context, dir mailstore.Directory, n NewAccount) (mai
 	if err != nil {
 		return mailstore.Account{}, err
 	}
-	if n.Quota < 0 || n.Now.IsZero() {
-		return mailstore.Account{}, fmt.Errorf("%w: quota %d, created %s", ErrInvalid, n.Quota, n.Now)
+	switch {
+	case n.Quota < 0:
+		return mailstore.Account{}, fmt.Errorf("%w: quota %d is below zero", ErrInvalid, n.Quota)
+	case n.Now.IsZero():
+		return mailstore.Account{}, fmt.Errorf("%w: an account needs its time of creation", ErrInvalid)
+	case !oneLine(n.Name):
+		return mailstore.Account{}, fmt.Errorf("%w: name %q has control characters", ErrInvalid, n.Name)
 	}
 	if n.Holder == (mailstore.ID{}) {
 		n.Holder = HolderOf(settings.Registry)
@@ -86,6 +92,12 @@ func AddAccount(ctx context.Context, dir mailstore.Directory, n NewAccount) (mai
 		return mailstore.Account{}, fmt.Errorf("add account %s: %w", addresses[0], err)
 	}
 	return a, nil
+}
+
+// oneLine reports whether a name can be shown in a table and a log: it has no
+// controls, line ends among them.
+func oneLine(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) })
 }
 
 // complete fills the defaults and refuses unknown words.

@@ -155,6 +155,9 @@ func (n *NewCredential) complete() error {
 	if strings.TrimSpace(n.Name) == "" {
 		return fmt.Errorf("%w: a credential needs a name", ErrInvalid)
 	}
+	if !oneLine(n.Name) {
+		return fmt.Errorf("%w: name %q has control characters", ErrInvalid, n.Name)
+	}
 	if n.Now.IsZero() {
 		return fmt.Errorf("%w: a credential needs the time of its creation", ErrInvalid)
 	}
