@@ -162,6 +162,8 @@ func (s *Service) accountPassword(ctx context.Context, in AccountPassword) (Acco
 }
 
 func (s *Service) accountDisable(ctx context.Context, in AccountName) (Account, error) {
+	// A caller who goes away does not leave it half done: the sessions end too.
+	ctx = context.WithoutCancel(ctx)
 	a, err := s.setDisabled(ctx, in, true)
 	if err == nil {
 		s.kick(ctx, session.Filter{Account: a.ID, Why: session.Blocked})

@@ -32,6 +32,7 @@ type rig struct {
 	data     string
 	store    mailstore.Store
 	imported [][]byte
+	asked    func() // when the time is asked for, unless nil
 }
 
 func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
@@ -62,7 +63,7 @@ func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 	}
 	r := &rig{data: data, store: store}
 	r.Service = admin.New(admin.Options{
-		Store: store, Now: time.Now, Logger: log, Sessions: sessions,
+		Store: store, Now: r.now, Logger: log, Sessions: sessions,
 		Office: letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
 		Accounts: template.New(template.Options{
 			Store: store, Book: func() template.Book { return template.Book{Rules: rules, Registry: reg} }, Now: time.Now, Logger: log,
@@ -75,6 +76,14 @@ func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 		},
 	})
 	return r
+}
+
+// now is the time.
+func (r *rig) now() time.Time {
+	if r.asked != nil {
+		r.asked()
+	}
+	return time.Now()
 }
 
 // table is a registry of one organisation.

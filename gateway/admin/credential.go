@@ -92,6 +92,7 @@ func (s *Service) credentialList(ctx context.Context, in CredentialList) ([]Acco
 }
 
 func (s *Service) credentialRevoke(ctx context.Context, in CredentialName) (AccountCredential, error) {
+	ctx = context.WithoutCancel(ctx) // as for accountDisable
 	a, err := s.owner(ctx, in.Account)
 	if err != nil {
 		return AccountCredential{}, err

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -80,6 +81,25 @@ func TestCredentials(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("credentials of %q: %q", account, got)
+		}
+	}
+}
+
+// A caller who goes away in the middle leaves neither a blocked account nor a
+// revoked credential with sessions.
+func TestSessionsEndWithoutCaller(t *testing.T) {
+	for op, in := range map[string]any{
+		admin.OpAccountDisable:   admin.AccountName{Account: "a@romashka.example"},
+		admin.OpCredentialRevoke: admin.CredentialName{Account: "a@romashka.example", Credential: "phone"},
+	} {
+		sessions := &room{}
+		r := newRigWith(t, sessions)
+		r.account(t, "a@romashka.example")
+		r.credential(t, "a@romashka.example", "phone")
+		ctx, cancel := context.WithCancel(t.Context())
+		r.asked = cancel
+		if err := r.Call(ctx, op, in, new(any)); err != nil || ctx.Err() == nil || len(sessions.kicked) != 1 {
+			t.Errorf("%s: ended %v, %v", op, sessions.kicked, err)
 		}
 	}
 }
