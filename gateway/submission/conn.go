@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ const (
 	// maxLine bounds a command line, in octets: AUTH may have 12,288 with an
 	// initial response (RFC 4954 §4), everything else far less.
 	maxLine = 12288
+	// maxParameters is more than MAIL or RCPT have known ones.
+	maxParameters = 16
 	// inputBuffer must hold a whole command line.
 	inputBuffer = 16 << 10
 	// outputBuffer is how many octets of replies are collected at most.
@@ -174,8 +177,31 @@ func (c *conn) hear(line []byte) (given bool, err error) {
 		c.mu.Unlock()
 		return false, io.EOF
 	}
+	if (word == "MAIL" || word == "RCPT") && twice(line) {
+		return false, c.say(replyTwice)
+	}
 	c.line, c.command = line, line
 	return true, nil
+}
+
+// twice reports whether a parameter of MAIL or RCPT is given more than once: it
+// means nothing then (501 by RFC 5321 §4.2.2), and go-smtp would take the last.
+func twice(line []byte) bool {
+	at := bytes.LastIndex(line, []byte("> ")) // behind the path
+	if at < 0 {
+		return false
+	}
+	var seen []string
+	for _, p := range strings.Fields(string(line[at+2:])) {
+		name, _, _ := strings.Cut(p, "=")
+		if name = strings.ToUpper(name); slices.Contains(seen, name) {
+			return true
+		}
+		if seen = append(seen, name); len(seen) > maxParameters {
+			return false // one of them is unknown, which go-smtp says
+		}
+	}
+	return false
 }
 
 // bye says the last word and ends the connection.

@@ -41,6 +41,7 @@ var (
 	replyMissing        = reply{502, [3]int{5, 5, 1}, "command not offered"}
 	replyParameter      = reply{555, [3]int{5, 5, 4}, "parameter not known or not offered"}
 	replyParameters     = reply{501, [3]int{5, 5, 4}, "malformed parameters"}
+	replyTwice          = reply{501, [3]int{5, 5, 4}, "a parameter is given twice"}
 	replyStartTLS       = reply{220, [3]int{2, 0, 0}, "ready to start TLS"}
 	replyNested         = reply{503, [3]int{5, 5, 1}, "a message is begun already, RSET first"}
 	replySyntax         = reply{501, [3]int{5, 1, 3}, "address has characters that it may not have"}

@@ -123,6 +123,23 @@ func TestNetSMTP(t *testing.T) {
 	}
 }
 
+// A parameter that is given twice means nothing, and the command does nothing.
+func TestParameterTwice(t *testing.T) {
+	c := newClient(t, newRig(t, Plaintext).dial())
+	c.login()
+	for _, p := range []string{"RET=FULL RET=HDRS", "RET=FULL ret=FULL", "ENVID=a BODY=8BITMIME ENVID=b", "SIZE=1 SIZE=2"} {
+		c.say("MAIL FROM:<"+sender+"> "+p+"\r\n", "501 5.5.4 a parameter is given twice")
+	}
+	c.say("RCPT TO:<fns@gov.example>\r\n", "503 ")
+	c.say("MAIL FROM:<"+sender+"> RET=FULL BODY=8BITMIME\r\n", "250 ")
+	for _, p := range []string{"NOTIFY=NEVER NOTIFY=SUCCESS", "ORCPT=rfc822;a@b NOTIFY=NEVER ORCPT=rfc822;a@b"} {
+		c.say("RCPT TO:<fns@gov.example> "+p+"\r\n", "501 5.5.4 a parameter is given twice")
+	}
+	c.say("DATA\r\n", "503 ")
+	c.say("RCPT TO:<fns@gov.example> NOTIFY=NEVER ORCPT=rfc822;a@b\r\n", "250 ")
+	c.say("RSET\r\n", "250 ")
+}
+
 func TestEnvelope(t *testing.T) {
 	r := newRig(t, Plaintext)
 	c := newClient(t, r.dial())
