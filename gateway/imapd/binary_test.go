@@ -94,6 +94,15 @@ func TestAppendLiteral8(t *testing.T) {
 	l.send(msg + "\r\n")
 	l.until("p")
 	l.want("FETCH 2 (BINARY.PEEK[1] BINARY.SIZE[1])", "OK", "* 2 FETCH (BINARY[1] ~{3}\r\na\x00b BINARY.SIZE[1] 3)")
+	// Elsewhere NUL cannot stand (RFC 3501 §4.3.1); sizes stay.
+	nuls := "Subject: s\r\nX-Nul: a\x00b\r\nX-Other: \x00\r\n\r\nc\x00\x00d"
+	l.ok(fmt.Sprintf("APPEND INBOX ~{%d+}\r\n%s", len(nuls), nuls))
+	l.want("FETCH 2 BODY.PEEK[1]", "OK", "* 2 FETCH (BODY[1] {3}\r\na\x80b)")
+	l.want("FETCH 3 (RFC822.SIZE BODY.PEEK[] BODY.PEEK[TEXT])", "OK", fmt.Sprintf("* 3 FETCH (RFC822.SIZE %d BODY[] {%[1]d}\r\n%s BODY[TEXT] {4}\r\nc\x80\x80d)",
+		len(nuls), strings.ReplaceAll(nuls, "\x00", "\x80")))
+	l.want("FETCH 3 (BODY.PEEK[]<19.3> BODY.PEEK[HEADER.FIELDS (X-Nul)] BODY.PEEK[HEADER.FIELDS.NOT (Subject X-Nul)])", "OK",
+		"* 3 FETCH (BODY[]<19> {3}\r\na\x80b BODY[HEADER.FIELDS (X-Nul)] {14}\r\nX-Nul: a\x80b\r\n\r\n BODY[HEADER.FIELDS.NOT (Subject X-Nul)] {14}\r\nX-Other: \x80\r\n\r\n)")
+	l.want("FETCH 3 BINARY.PEEK[]", "OK", fmt.Sprintf("* 3 FETCH (BINARY[] ~{%d}\r\n%s)", len(nuls), nuls))
 	evil := "x DELETE Trash\r\n"
 	l.want(fmt.Sprintf("APPEND nowhere ~{%d+}\r\n%s", len(evil), evil), "NO [TRYCREATE]")
 	l.want("NOOP", "OK")

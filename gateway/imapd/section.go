@@ -239,7 +239,38 @@ func (s *session) openRange(sec *section, m *mailstore.Message, offset, size int
 		return piece{}, nil
 	}
 	stream, err := s.open(m, offset)
-	return piece{stream: stream, size: size}, err
+	if err != nil {
+		return piece{}, err
+	}
+	return piece{stream: textual{stream}, size: size}, nil
+}
+
+// stand is the octet that stands for a NUL outside of BINARY.
+const stand = 0x80
+
+// textual makes octets fit for a literal, which has no NUL (RFC 3501 §4.3.1 and
+// CHAR8 in §9): each becomes another octet, so that sizes and offsets stay.
+type textual struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (t textual) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	for rest := p[:n]; ; {
+		i := bytes.IndexByte(rest, 0)
+		if i < 0 {
+			return n, err
+		}
+		rest[i] = stand
+		rest = rest[i+1:]
+	}
+}
+
+// textualFields does the same with fields in memory, which may be shared.
+func textualFields(b []byte) []byte {
+	if bytes.IndexByte(b, 0) < 0 {
+		return b
+	}
+	return bytes.ReplaceAll(b, []byte{0}, []byte{stand})
 }
 
 // span is where the section stands in the message.
@@ -284,7 +315,7 @@ func (s *session) openFields(sec *section, m *mailstore.Message, sum *message.Su
 	not := sec.text == headerFieldsNot
 	if len(sec.path) == 0 {
 		if raw, known := sum.Fields(sec.names, not); known {
-			return piece{data: sec.cut(raw)}, nil
+			return piece{data: textualFields(sec.cut(raw))}, nil
 		}
 		if err := s.loadContent(m); err != nil {
 			return piece{}, err
@@ -301,7 +332,7 @@ func (s *session) openFields(sec *section, m *mailstore.Message, sum *message.Su
 	if err != nil {
 		return piece{}, err
 	}
-	return piece{data: sec.cut(pickFields(raw, sec.names, not))}, nil
+	return piece{data: textualFields(sec.cut(pickFields(raw, sec.names, not)))}, nil
 }
 
 // cut applies the partial range.
