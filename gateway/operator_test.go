@@ -148,6 +148,38 @@ func TestRevokeAndDisable(t *testing.T) {
 	}
 }
 
+// A letter that is on its way when its credential is revoked is refused at its
+// end, and then the session ends.
+func TestRevokeWithLetterInHand(t *testing.T) {
+	g := gatewaytest.Start(t)
+	d := smtpLogin(t, g, "person", "235 ")
+	d.say("MAIL FROM:<"+gatewaytest.Body+">", "250 ")
+	d.say("RCPT TO:<"+gatewaytest.Sender+">", "250 ")
+	d.say("DATA", "354 ")
+	if _, err := d.Write(compose(t, gatewaytest.Body, gatewaytest.Sender, "In hand", "X-Letter-Type: simple")); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { // it gives the letter five seconds, and waits
+		in := admin.CredentialName{Account: gatewaytest.Body, Credential: "person"}
+		done <- g.Admin().Call(t.Context(), admin.OpCredentialRevoke, in, new(any))
+	}()
+	eventually(t, "revoked", func() bool {
+		list := do[[]admin.AccountCredential](t, g.Admin(), admin.OpCredentialList, admin.CredentialList{Account: gatewaytest.Body})
+		return slices.ContainsFunc(list, func(c admin.AccountCredential) bool { return c.Name == "person" && c.Revoked })
+	})
+	if got := d.say("\r\n.", "550"); !strings.Contains(got, "5.7.1 credentials-invalid") {
+		t.Errorf("the letter: %q", got)
+	}
+	d.ended("421 4.7.0 login taken back: the password was revoked")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if list := do[[]admin.Letter](t, g.Admin(), admin.OpLetterList, admin.LetterList{}); len(list) != 0 {
+		t.Errorf("letters %+v", list)
+	}
+}
+
 // octetsOf exports a form of a letter whole.
 func octetsOf(t *testing.T, s *admin.Service, in admin.LetterExport) (octets []byte, digest string) {
 	t.Helper()
