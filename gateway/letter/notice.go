@@ -33,6 +33,8 @@ type notice struct {
 	Kind      noticeKind `json:"kind"`
 	Recipient int        `json:"recipient"`
 	At        time.Time  `json:"at"`
+	// Until is when the delivery of a letter that is asked back is given up.
+	Until time.Time `json:"until,omitzero"`
 	// By tells in the journal who asked, where that is not the other side.
 	By   journal.Details `json:"by,omitempty"`
 	Mail *mailCopy       `json:"mail,omitempty"`

@@ -153,7 +153,7 @@ func (o *Office) askBack(ctx context.Context, account mailstore.ID, rec mailstor
 		if r.State.Final() {
 			continue
 		}
-		it, err := newNotice(rec.ID, r.Account, noticeWithdraw, i, now)
+		it, err := noticeItem(rec.ID, r.Account, notice{Kind: noticeWithdraw, Recipient: i, At: now, Until: out.GiveUp})
 		if err != nil {
 			return err
 		}

@@ -142,6 +142,40 @@ func TestManyCopiesTakenOut(t *testing.T) {
 	})
 }
 
+// A letter that is asked back while it waits to be delivered is waited for as
+// long as it may still arrive, and a day more.
+func TestAskedBackUntilGivenUp(t *testing.T) {
+	for name, arrives := range map[string]bool{"it arrives": true, "it never does": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(t *testing.T, r *rig) {
+				id := r.accept(1, func(d *letter.Draft) {
+					d.Outgoing.Recall, d.Outgoing.GiveUp = noon.Add(time.Hour), noon.Add(72*time.Hour)
+				})
+				r.change(id, letter.Change{Event: letter.EventDispatch, At: noon})
+				if res, err := r.office.Recall(t.Context(), r.sender.ID, id, nil); err != nil || !res.Pending {
+					t.Fatalf("recall: %+v, %v", res, err)
+				}
+				r.run()
+				for _, after := range []time.Duration{48 * time.Hour, 95 * time.Hour} {
+					r.now = noon.Add(after)
+					r.run()
+					if _, waits, err := r.store.Queue().Next(t.Context(), letter.Class); err != nil || !waits {
+						t.Errorf("after %s nobody waits for it, %v", after, err)
+					}
+				}
+				if arrives {
+					r.receive(id)
+				}
+				r.now = noon.Add(97 * time.Hour)
+				r.work()
+				if got := r.marks(r.accounts[0], id); len(got) != 0 {
+					t.Errorf("the recipient has %v", got)
+				}
+			})
+		})
+	}
+}
+
 // crowd gives the first message of a mailbox as many keywords as it can have.
 func (r *rig) crowd(a mailstore.Account, role mailstore.Role) {
 	r.t.Helper()

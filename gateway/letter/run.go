@@ -11,8 +11,9 @@ import (
 	"gosbridge/mailstore"
 )
 
-// withdrawFor is how long a letter that was asked back is waited for where it
-// has not arrived yet.
+// withdrawFor is how long a letter that was asked back is waited for, where it
+// has not arrived yet, after the last try to deliver it: what is under way then
+// has arrived or failed.
 const withdrawFor = 24 * time.Hour
 
 // rest is how long a notice that could not be worked on waits before it is
@@ -115,7 +116,11 @@ func (o *Office) withdraw(ctx context.Context, it mailstore.Item, n notice) erro
 	entry := journal.NewEntry(at, journal.Recalled, nil) // its salt is chosen once
 	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
 		rec, err := tx.Letter(it.Letter, mailstore.Recipient)
-		if errors.Is(err, mailstore.ErrNoLetter) && at.Sub(n.At) > withdrawFor {
+		last := n.At
+		if n.Until.After(last) {
+			last = n.Until
+		}
+		if errors.Is(err, mailstore.ErrNoLetter) && at.Sub(last) > withdrawFor {
 			return tx.Complete(it) // it never came: there is nothing to take back
 		}
 		if errors.Is(err, mailstore.ErrNoLetter) {
