@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,26 +163,32 @@ func (s *Service) accountPassword(ctx context.Context, in AccountPassword) (Acco
 }
 
 func (s *Service) accountDisable(ctx context.Context, in AccountName) (Account, error) {
-	// A caller who goes away does not leave it half done: the sessions end too.
+	// It is not left half done when the caller goes away, the outcome is not
+	// known, or the account cannot be shown: the sessions end.
 	ctx = context.WithoutCancel(ctx)
-	a, err := s.setDisabled(ctx, in, true)
-	if err == nil {
-		s.kick(ctx, session.Filter{Account: a.ID, Why: session.Blocked})
+	id, err := s.setDisabled(ctx, in, true)
+	if err == nil || errors.Is(err, mailstore.ErrMaybeCommitted) {
+		s.kick(ctx, session.Filter{Account: id, Why: session.Blocked})
 	}
-	return a, err
-}
-
-func (s *Service) accountEnable(ctx context.Context, in AccountName) (Account, error) {
-	return s.setDisabled(ctx, in, false)
-}
-
-func (s *Service) setDisabled(ctx context.Context, in AccountName, disabled bool) (Account, error) {
-	a, err := s.owner(ctx, in.Account)
 	if err != nil {
 		return Account{}, err
 	}
-	if _, err := auth.SetDisabled(ctx, s.o.Store, a.ID, disabled, by(ctx), s.o.Now()); err != nil {
+	return s.again(ctx, id)
+}
+
+func (s *Service) accountEnable(ctx context.Context, in AccountName) (Account, error) {
+	id, err := s.setDisabled(ctx, in, false)
+	if err != nil {
 		return Account{}, err
 	}
-	return s.again(ctx, a.ID)
+	return s.again(ctx, id)
+}
+
+func (s *Service) setDisabled(ctx context.Context, in AccountName, disabled bool) (mailstore.ID, error) {
+	a, err := s.owner(ctx, in.Account)
+	if err != nil {
+		return mailstore.ID{}, err
+	}
+	_, err = auth.SetDisabled(ctx, s.o.Store, a.ID, disabled, by(ctx), s.o.Now())
+	return a.ID, err
 }

@@ -184,7 +184,7 @@ var kinds = []struct {
 }{
 	{"invalid", ErrInvalid, []error{auth.ErrInvalid}},
 	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter, auth.ErrNoCredential}},
-	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict}},
+	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict, letter.ErrStale}},
 	{"too-late", ErrTooLate, []error{letter.ErrTooLate}},
 	{"forbidden", ErrForbidden, nil},
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/session"
@@ -101,9 +102,11 @@ func (s *Service) credentialRevoke(ctx context.Context, in CredentialName) (Acco
 	if err == nil {
 		c, err = auth.Revoke(ctx, s.o.Store.Directory(), c, by(ctx), s.o.Now())
 	}
+	if err == nil || errors.Is(err, mailstore.ErrMaybeCommitted) && c.ID != (mailstore.ID{}) {
+		s.kick(ctx, session.Filter{Account: a.ID, Credential: c.ID, Why: session.Revoked}) // again, too: somebody wants to be sure
+	}
 	if err != nil {
 		return AccountCredential{}, err
 	}
-	s.kick(ctx, session.Filter{Account: a.ID, Credential: c.ID, Why: session.Revoked}) // again, too: somebody wants to be sure
 	return AccountCredential{Credential: credential(c), Account: a.Addresses[0]}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/session"
+	"gosbridge/mailstore"
 )
 
 // account makes an account of the rig's organisation.
@@ -32,6 +33,35 @@ func (r *rig) credential(t *testing.T, address, name string) admin.NewCredential
 		t.Fatal(err)
 	}
 	return c
+}
+
+// An account that cannot be shown any more is blocked all the same, with its
+// sessions.
+func TestDisableDamaged(t *testing.T) {
+	sessions := &room{}
+	r := newRigWith(t, sessions)
+	a := r.account(t, "a@romashka.example")
+	err := r.store.Update(t.Context(), a.ID, func(tx mailstore.UpdateTx) error {
+		have, err := tx.Account()
+		if err != nil {
+			return err
+		}
+		have.Data = []byte("{")
+		return tx.PutAccount(have)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown admin.Account
+	if err := r.Call(t.Context(), admin.OpAccountDisable, admin.AccountName{Account: "a@romashka.example"}, &shown); err == nil {
+		t.Error("it could be shown")
+	}
+	if want := []session.Filter{{Account: a.ID, Why: session.Blocked}}; !reflect.DeepEqual(sessions.kicked, want) {
+		t.Errorf("ended %+v, want %+v", sessions.kicked, want)
+	}
+	if have, err := r.store.Directory().Account(t.Context(), a.ID); err != nil || !have.Disabled {
+		t.Errorf("blocked: %t, %v", have.Disabled, err)
+	}
 }
 
 // Credentials are listed with all but their secret; what is revoked or blocked
