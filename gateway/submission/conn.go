@@ -187,12 +187,8 @@ func (c *conn) hear(line []byte) (given bool, err error) {
 // twice reports whether a parameter of MAIL or RCPT is given more than once: it
 // means nothing then (501 by RFC 5321 §4.2.2), and go-smtp would take the last.
 func twice(line []byte) bool {
-	at := bytes.LastIndex(line, []byte("> ")) // behind the path
-	if at < 0 {
-		return false
-	}
 	var seen []string
-	for _, p := range strings.Fields(string(line[at+2:])) {
+	for _, p := range strings.Fields(string(behindPath(line))) {
 		name, _, _ := strings.Cut(p, "=")
 		if name = strings.ToUpper(name); slices.Contains(seen, name) {
 			return true
@@ -202,6 +198,23 @@ func twice(line []byte) bool {
 		}
 	}
 	return false
+}
+
+// behindPath is what follows the path of MAIL or RCPT: the first > that is not
+// within quotes ends it (RFC 5321 §4.1.2).
+func behindPath(line []byte) []byte {
+	quoted := false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '>' && !quoted:
+			return line[i+1:]
+		}
+	}
+	return nil
 }
 
 // bye says the last word and ends the connection.

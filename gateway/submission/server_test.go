@@ -127,7 +127,8 @@ func TestNetSMTP(t *testing.T) {
 func TestParameterTwice(t *testing.T) {
 	c := newClient(t, newRig(t, Plaintext).dial())
 	c.login()
-	for _, p := range []string{"RET=FULL RET=HDRS", "RET=FULL ret=FULL", "ENVID=a BODY=8BITMIME ENVID=b", "SIZE=1 SIZE=2"} {
+	for _, p := range []string{"RET=FULL RET=HDRS", "RET=FULL ret=FULL", "ENVID=a BODY=8BITMIME ENVID=b", "SIZE=1 SIZE=2",
+		"SIZE=1 AUTH=<> SIZE=2", "AUTH=<> BODY=7BIT AUTH=<>"} {
 		c.say("MAIL FROM:<"+sender+"> "+p+"\r\n", "501 5.5.4 a parameter is given twice")
 	}
 	c.say("RCPT TO:<fns@gov.example>\r\n", "503 ")
@@ -136,6 +137,7 @@ func TestParameterTwice(t *testing.T) {
 		c.say("RCPT TO:<fns@gov.example> "+p+"\r\n", "501 5.5.4 a parameter is given twice")
 	}
 	c.say("DATA\r\n", "503 ")
+	c.say("RCPT TO:<\"a\\\"> NOTIFY=NEVER \"@gov.example> NOTIFY=NEVER\r\n", "250 ") // once, behind the path
 	c.say("RCPT TO:<fns@gov.example> NOTIFY=NEVER ORCPT=rfc822;a@b\r\n", "250 ")
 	c.say("RSET\r\n", "250 ")
 }
