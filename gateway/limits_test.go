@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gosbridge/gateway"
+	"gosbridge/gateway/auth"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/gatewaytest"
 	"gosbridge/gateway/installation"
@@ -45,6 +46,13 @@ func fresh(t *testing.T) installation.Installation {
 
 // The counts and sizes of the configuration are in force over IMAP, each with
 // its response.
+// The smallest limit of mailboxes has room for those of a new account.
+func TestFewestMailboxes(t *testing.T) {
+	if want := len(auth.StandardMailboxes()) + 1; config.FewestMailboxes != want { // INBOX
+		t.Errorf("%d, an account is made with %d", config.FewestMailboxes, want)
+	}
+}
+
 func TestIMAPLimits(t *testing.T) {
 	g := gatewaytest.Open(t, fresh(t), func(c *config.Config) {
 		c.Limits.MessageSize, c.Limits.LoginAttempts = 100*policy.KiB, 2

@@ -177,6 +177,10 @@ func (l Limits) validate(p *problems) {
 // 7162 §4).
 const smallestCommand = 8 * policy.KiB
 
+// FewestMailboxes is how many mailboxes an account is made with: fewer cannot
+// be the limit.
+const FewestMailboxes = 8
+
 func (i IMAPLimits) validate(p *problems) {
 	for _, n := range []struct {
 		key   string
@@ -192,13 +196,15 @@ func (i IMAPLimits) validate(p *problems) {
 		{"search_keys", int64(i.SearchKeys)},
 		{"fetch_items", int64(i.FetchItems)},
 		{"keywords", int64(i.Keywords)},
-		{"mailboxes", int64(i.Mailboxes)},
 		{"mailbox_keywords", int64(i.MailboxKeywords)},
 	} {
 		p.positive("imap."+n.key, n.value)
 	}
 	if i.CommandSize < smallestCommand {
 		p.add("imap.command_size", "must be at least %s", smallestCommand)
+	}
+	if i.Mailboxes < FewestMailboxes {
+		p.add("imap.mailboxes", "must be at least %d, with which an account is made", FewestMailboxes)
 	}
 	if i.LiteralSize > i.CommandSize {
 		p.add("imap.literal_size", "is above command_size, which counts literals too")
