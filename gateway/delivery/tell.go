@@ -139,6 +139,7 @@ func (c *Courier) unrecorded(ctx context.Context, con *consignment, err error) {
 // apply is the sender's Update of a batch. at is the outcome that failed, -1
 // when it was none of them but the commit.
 func (c *Courier) apply(ctx context.Context, sender mailstore.ID, batch []outcome) (at int, err error) {
+	at = -1
 	err = c.store.Update(ctx, sender, func(tx mailstore.UpdateTx) error {
 		for i, one := range batch {
 			at = i
