@@ -105,27 +105,6 @@ def end(process, how=signal.SIGTERM):
         _running.discard(process)
 
 
-def start(argv, out, **how):
-    """Starts a program that goes on; out takes what it says."""
-    process = subprocess.Popen(
-        [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, **how)
-    _running.add(process)
-    return process
-
-
-def end(process, how=signal.SIGTERM):
-    """Ends a program by a signal, and by force if that does not do; its status, None when it took force."""
-    process.send_signal(how)
-    try:
-        return process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return None
-    finally:
-        _running.discard(process)
-
-
 class Gateway:
     """A data folder and the process that serves it."""
 
