@@ -443,7 +443,7 @@ func TestReloadNamesScope(t *testing.T) {
 		i.LoginTimeout, i.ReadTimeout, i.WriteTimeout = l.IdleTimeout, l.IdleTimeout, l.IdleTimeout
 		i.CommandSize, i.LiteralSize, i.HeaderSize = 9000, 900, 900
 		for _, n := range []*int{&i.SequenceElements, &i.SearchDepth, &i.SearchKeys, &i.FetchItems, &i.Keywords, &i.Mailboxes, &i.MailboxKeywords} {
-			*n = 7
+			*n = 17
 		}
 	})
 	out := reload(t, g)
