@@ -51,6 +51,20 @@ func call[Out any](cmd *cobra.Command, config, op string, in any, text func(io.W
 	})
 }
 
+// callLong is call for an operation that may take minutes: its progress is
+// shown meanwhile.
+func callLong[Out any](cmd *cobra.Command, config, op string, in any, text func(io.Writer, Out) error) error {
+	ctx, end := watched(cmd)
+	return operate(cmd, config, func(c caller) error {
+		var out Out
+		err := c.Call(ctx, op, in, &out)
+		if end(); err != nil {
+			return advise(op, err)
+		}
+		return show(cmd, out, text)
+	})
+}
+
 // listings say which command lists what an operation did not find.
 var listings = map[string]string{
 	"account":    "the accounts are shown by: gosbridge account list",

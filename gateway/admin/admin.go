@@ -57,6 +57,7 @@ type Service struct {
 // operation answers one request. One that changes something is logged.
 type operation struct {
 	changes bool
+	long    bool
 	answer  func(ctx context.Context, request json.RawMessage) (any, error)
 }
 

@@ -61,8 +61,9 @@ type failure struct {
 
 // Serve answers requests on the socket until ctx ends. It closes ln.
 func (s *Service) Serve(ctx context.Context, ln net.Listener) error {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(ctx, w, r) })
 	server := &http.Server{
-		Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: 10 * time.Second,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ConnContext: withCaller,
 	}
@@ -80,17 +81,23 @@ func (s *Service) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// answer is one request: POST /operation with the request as JSON.
-func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
+// answer is one request: POST /operation with the request as JSON. A long
+// operation is answered with lines of JSON, and given up when service ends.
+func (s *Service) answer(service context.Context, w http.ResponseWriter, r *http.Request) {
 	who := callerOf(r.Context())
 	var request []byte
 	err := who.err // who may do nothing is not even listened to
 	if err == nil {
 		request, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	}
+	op := r.URL.Path[1:]
+	if err == nil && s.operations[op].long {
+		s.answerLong(service, w, r, request)
+		return
+	}
 	var out any
 	if err == nil {
-		out, err = s.do(r.Context(), r.URL.Path[1:], request)
+		out, err = s.do(r.Context(), op, request)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
@@ -104,6 +111,29 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
 		out = failure{Error: err.Error(), Kind: kind}
 	}
 	if err := json.NewEncoder(w).Encode(out); err != nil {
+		s.o.Logger.Warn("admin answer not sent", "operation", r.URL.Path, "err", err)
+	}
+}
+
+// answerLong is the answer to a long operation. It begins before the outcome
+// is known, so its status says nothing.
+func (s *Service) answerLong(service context.Context, w http.ResponseWriter, r *http.Request, request []byte) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(service, cancel)()
+	t := newTeller(w)
+	out, err := s.do(WithProgress(ctx, t.note), r.URL.Path[1:], request)
+	var last line
+	if err == nil {
+		last.Answer, err = json.Marshal(out)
+	}
+	if err != nil {
+		last.failure = failure{Error: err.Error(), Kind: KindOf(err)}
+		if last.Kind == "" {
+			s.o.Logger.Error("admin request failed", "operation", r.URL.Path, "err", err)
+		}
+	}
+	if err := t.finish(last); err != nil {
 		s.o.Logger.Warn("admin answer not sent", "operation", r.URL.Path, "err", err)
 	}
 }
@@ -153,15 +183,23 @@ func (c *Client) Call(ctx context.Context, op string, request, out any) (err err
 		if err := json.NewDecoder(answer.Body).Decode(&f); err != nil {
 			return fmt.Errorf("%s: %s", op, answer.Status)
 		}
-		if kind := kindNamed(f.Kind); kind != nil {
-			return &kindError{text: op + ": " + f.Error, kind: kind}
-		}
-		return fmt.Errorf("%s: %s", op, f.Error)
+		return f.as(op)
+	}
+	if answer.Header.Get("Content-Type") == linesOfJSON {
+		return readLines(ctx, op, answer.Body, out)
 	}
 	if err := json.NewDecoder(answer.Body).Decode(out); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
+}
+
+// as is the failure of an operation as an error.
+func (f failure) as(op string) error {
+	if kind := kindNamed(f.Kind); kind != nil {
+		return &kindError{text: op + ": " + f.Error, kind: kind}
+	}
+	return fmt.Errorf("%s: %s", op, f.Error)
 }
 
 // Close ends idle connections.
