@@ -55,10 +55,11 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 			},
 			Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 		}),
-		Registry: known,
-		Types:    rules.Types,
-		Check:    func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
-		Import:   func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
+		RotateKey: func(ctx context.Context, key [32]byte) error { return rotateKey(ctx, store, key) },
+		Registry:  known,
+		Types:     rules.Types,
+		Check:     func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
+		Import:    func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
 	})}, nil
 }
 

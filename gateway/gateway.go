@@ -97,7 +97,7 @@ func openStore(ctx context.Context, cfg config.Config, key [32]byte, o Options) 
 		MaxMailboxes: cfg.IMAP.Mailboxes, MaxKeywords: cfg.IMAP.MailboxKeywords,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("data folder %s: %w", cfg.Data, err)
+		return nil, fmt.Errorf("data folder %s: %w", cfg.Data, wrongKey(err, cfg.MasterKey))
 	}
 	return store, nil
 }
@@ -125,6 +125,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 			err = errors.Join(err, g.Close())
 		}
 	}()
+	if cfg.MasterKey.Inside(cfg.Data) {
+		o.Logger.Warn("the master key lies in the data folder: whoever copies the folder can read it", "file", cfg.MasterKey.File)
+	}
 	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Now: o.Now, Logger: o.Logger})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
@@ -141,7 +144,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	}
 	g.admin = admin.New(admin.Options{
 		Store: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
-		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload,
+		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload, RotateKey: g.rotateKey,
 		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
 	})
 	if err := g.listen(ctx); err != nil {

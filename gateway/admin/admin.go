@@ -40,6 +40,8 @@ type Options struct {
 	Import func(ctx context.Context, csv []byte) error
 	// Reload reads the configuration again; nil on a stopped gateway.
 	Reload func() Reloaded
+	// RotateKey exchanges the master key; ErrConflict when it is in use.
+	RotateKey func(ctx context.Context, key [32]byte) error
 	// Sessions are those that are open; nil on a stopped gateway.
 	Sessions Sessions
 	Now      func() time.Time
@@ -85,6 +87,7 @@ func New(o Options) *Service {
 		OpReload:           change(s.reload),
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
+		OpStoreRotateKey:   change(s.storeRotateKey),
 	}
 	return s
 }

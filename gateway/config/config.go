@@ -32,8 +32,10 @@ type Config struct {
 
 // MasterKey says where the key is that wraps all others. Exactly one is set.
 type MasterKey struct {
-	File        string `toml:"file"`        // holds 64 hex digits
-	Environment string `toml:"environment"` // name of a variable that holds them
+	File        string   `toml:"file"`        // holds 64 hex digits
+	Credential  string   `toml:"credential"`  // name of a systemd credential that holds them
+	Environment string   `toml:"environment"` // name of a variable that holds them
+	Command     []string `toml:"command"`     // program that prints them, and its arguments
 }
 
 // Operator is who runs the gateway and signs its receipts.

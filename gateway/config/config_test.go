@@ -360,6 +360,105 @@ func TestMasterKey(t *testing.T) {
 	}
 }
 
+// A key comes from a credential of systemd or from a program too, and what goes
+// wrong there is said without the key.
+func TestMasterKeyElsewhere(t *testing.T) {
+	key := [32]byte{1, 2, 3}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "mail-key"), []byte(FormatMasterKey(key)), 0o440); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", folder)
+	t.Setenv("GOSBRIDGE_TEST_KEY", FormatMasterKey(key))
+	shell := func(script string) MasterKey {
+		return MasterKey{Command: []string{"/bin/sh", "-c", script, "sh", "a b"}}
+	}
+	for name, m := range map[string]MasterKey{
+		"credential": {Credential: "mail-key"},
+		"command":    shell(`[ "$1" = "a b" ] && echo "$GOSBRIDGE_TEST_KEY"`),
+	} {
+		if got, err := m.Read(); err != nil || got != key {
+			t.Errorf("%s: %x, %v", name, got, err)
+		}
+	}
+	for want, m := range map[string]MasterKey{
+		"no such file":              {Credential: "other"},
+		"exit status 3: no luck":    shell("echo $GOSBRIDGE_TEST_KEY; echo no luck >&2; exit 3"),
+		"want 64 hex digits":        shell("echo $GOSBRIDGE_TEST_KEY$GOSBRIDGE_TEST_KEY"),
+		"executable file not found": {Command: []string{"gosbridge-no-such-program"}},
+	} {
+		_, err := m.Read()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		} else if strings.Contains(err.Error(), strings.TrimSpace(FormatMasterKey(key))) {
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+	os.Unsetenv("CREDENTIALS_DIRECTORY")
+	if _, err := (MasterKey{Credential: "mail-key"}).Read(); err == nil || !strings.Contains(err.Error(), "LoadCredential=mail-key") {
+		t.Errorf("outside of systemd: %v", err)
+	}
+}
+
+func TestMasterKeyPlaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		key  MasterKey
+		want string
+	}{
+		"none":          {MasterKey{}, "set one of"},
+		"two":           {MasterKey{File: "f", Command: []string{"c"}}, "set one of"},
+		"path":          {MasterKey{Credential: "../etc/passwd"}, "no name of a credential"},
+		"empty program": {MasterKey{Command: []string{"", "x"}}, "names no program"},
+		"credential":    {MasterKey{Credential: "c"}, ""},
+		"command":       {MasterKey{Command: []string{"c"}}, ""},
+	} {
+		c := Default()
+		c.MasterKey = test.key
+		err := c.Validate()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "config.toml")
+	if err := os.WriteFile(file, []byte("[master_key]\nfile = \"\"\ncommand = [\"./key.sh\", \"x\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load(file)
+	if err != nil || cfg.MasterKey.Command[0] != filepath.Join(folder, "key.sh") {
+		t.Errorf("%v, %v", cfg.MasterKey.Command, err)
+	}
+}
+
+// A key below the data folder goes wherever the folder goes.
+func TestMasterKeyInside(t *testing.T) {
+	folder := t.TempDir()
+	data := filepath.Join(folder, "data")
+	if err := os.MkdirAll(filepath.Join(data, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, inside := range map[string]bool{"data/keys/master.key": true, "data/master.key": true, "data.key": false, "link": true} {
+		file := filepath.Join(folder, name)
+		err := os.WriteFile(file, nil, 0o600)
+		if name == "link" {
+			_ = os.Remove(file)
+			err = os.Symlink(filepath.Join(data, "master.key"), file)
+			if err == nil {
+				err = os.WriteFile(file, nil, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (MasterKey{File: file}).Inside(data); got != inside {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if (MasterKey{Environment: "KEY"}).Inside(data) || (MasterKey{File: filepath.Join(data, "absent")}).Inside(data) {
+		t.Error("no file lies there")
+	}
+}
+
 func TestLogValue(t *testing.T) {
 	var b bytes.Buffer
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("configuration", "config", Default())

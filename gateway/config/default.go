@@ -14,7 +14,7 @@ func Default() Config {
 	return Config{
 		Data:      "gosbridge-data",
 		Hostname:  "localhost",
-		MasterKey: MasterKey{File: "master.key"},
+		MasterKey: MasterKey{File: "master.key", Command: []string{}},
 		Operator: Operator{
 			Name: "gosbridge", Address: "receipts@localhost",
 			Key: "operator.key", Certificate: "operator.pem",

@@ -144,6 +144,10 @@ func (c *Config) resolve(folder string) {
 			*p.path = filepath.Join(folder, *p.path)
 		}
 	}
+	// A program without a folder in its name is looked for as a shell does.
+	if command := c.MasterKey.Command; len(command) > 0 && strings.ContainsRune(command[0], filepath.Separator) && !filepath.IsAbs(command[0]) {
+		c.MasterKey.Command = append([]string{filepath.Join(folder, command[0])}, command[1:]...)
+	}
 }
 
 // namedPath is a path of the configuration with the key that holds it.

@@ -46,9 +46,7 @@ func (c Config) Validate() error {
 	if !validHost(c.Hostname) {
 		p.add("hostname", "%q is no host name", c.Hostname)
 	}
-	if (c.MasterKey.File == "") == (c.MasterKey.Environment == "") {
-		p.add("master_key", "set one of file and environment")
-	}
+	c.MasterKey.validate(&p)
 	c.Operator.validate(&p)
 	for i, anchor := range c.Trust.Anchors {
 		p.need(fmt.Sprintf("trust.anchors[%d]", i), anchor)

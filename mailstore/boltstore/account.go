@@ -160,7 +160,11 @@ func (t *txn) holder(id mailstore.ID) (num uint32, holderKey []byte, err error) 
 	if d.bad {
 		return 0, nil, fmt.Errorf("holder %s: %w", id, mailstore.ErrDamaged)
 	}
-	holderKey, err = unseal(t.s.keys.wrap, bHolder, id[:], d.b)
+	wrap, err := t.wrap()
+	if err != nil {
+		return 0, nil, err
+	}
+	holderKey, err = unseal(wrap, bHolder, id[:], d.b)
 	return num, holderKey, err
 }
 
@@ -170,6 +174,10 @@ func (w *work) ensureHolder(id mailstore.ID) (num uint32, holderKey []byte, err 
 	if err != nil || holderKey != nil {
 		return num, holderKey, err
 	}
+	wrap, err := w.wrap()
+	if err != nil {
+		return 0, nil, err
+	}
 	n, err := w.counter(counterHolder, 1)
 	if err != nil {
 		return 0, nil, err
@@ -177,7 +185,7 @@ func (w *work) ensureHolder(id mailstore.ID) (num uint32, holderKey []byte, err 
 	holderKey = randomKey()
 	var e encoder
 	e.fixed32(uint32(n))
-	e.raw(seal(w.s.keys.wrap, bHolder, id[:], holderKey))
+	e.raw(seal(wrap, bHolder, id[:], holderKey))
 	return uint32(n), holderKey, w.put(bHolder, id[:], e.b)
 }
 

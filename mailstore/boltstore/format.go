@@ -68,19 +68,21 @@ func (s *Store) checkFormat(meta *bolt.Bucket) error {
 	case version > formatVersion:
 		return fmt.Errorf("format %d, this release knows %d: %w", version, formatVersion, mailstore.ErrVersion)
 	}
-	keys, check, err := newKeyring(s.opts.MasterKey, meta.Get(metaSalt))
+	salt := copied(meta.Get(metaSalt))
+	wrap, check, err := newWrapper(s.opts.MasterKey, salt)
 	if err != nil {
 		return err
 	}
 	if !sameKey(check, meta.Get(metaCheck)) {
 		return mailstore.ErrKey
 	}
-	storeKey, err := unseal(keys.wrap, bMeta, metaStoreKey, meta.Get(metaStoreKey))
+	storeKey, err := unseal(wrap, bMeta, metaStoreKey, meta.Get(metaStoreKey))
 	if err != nil {
 		return err
 	}
-	s.keys = keys
-	return keys.setStoreKey(storeKey)
+	s.keys = &keyring{}
+	s.keys.addWrapper(wrapper{salt, wrap})
+	return s.keys.setStoreKey(storeKey)
 }
 
 // makeBuckets makes the buckets that are not there.
@@ -100,21 +102,22 @@ func (s *Store) layOut(tx *bolt.Tx) error {
 	}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
-	keys, check, err := newKeyring(s.opts.MasterKey, salt)
+	wrap, check, err := newWrapper(s.opts.MasterKey, salt)
 	if err != nil {
 		return err
 	}
 	storeKey := randomKey()
-	if err := keys.setStoreKey(storeKey); err != nil {
+	s.keys = &keyring{}
+	s.keys.addWrapper(wrapper{salt, wrap})
+	if err := s.keys.setStoreKey(storeKey); err != nil {
 		return err
 	}
-	s.keys = keys
 	meta := tx.Bucket([]byte(bucketNames[bMeta]))
 	for _, kv := range []struct{ k, v []byte }{
 		{metaFormat, key(uint32(formatVersion))},
 		{metaSalt, salt},
 		{metaCheck, check},
-		{metaStoreKey, seal(keys.wrap, bMeta, metaStoreKey, storeKey)},
+		{metaStoreKey, seal(wrap, bMeta, metaStoreKey, storeKey)},
 		{metaGeneration, key(uint32(1))},
 	} {
 		if err := meta.Put(kv.k, kv.v); err != nil {

@@ -10,6 +10,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -69,13 +70,13 @@ func unseal(a cipher.AEAD, b bucket, key, sealed []byte) ([]byte, error) {
 
 // keyring holds what is derived from the master key.
 type keyring struct {
-	wrap    cipher.AEAD // seals holders' keys and the store's key
-	setting cipher.AEAD
-	mac     []byte
+	wrappers atomic.Pointer[[]wrapper] // seal holders' keys and the store's key
+	setting  cipher.AEAD
+	mac      []byte
 }
 
-// newKeyring derives the wrapping key and the check value of a master key.
-func newKeyring(master [32]byte, salt []byte) (*keyring, []byte, error) {
+// newWrapper derives the wrapping key and the check value of a master key.
+func newWrapper(master [32]byte, salt []byte) (cipher.AEAD, []byte, error) {
 	wrapKey, err := derive(master[:], salt, "wrap")
 	if err != nil {
 		return nil, nil, err
@@ -85,10 +86,7 @@ func newKeyring(master [32]byte, salt []byte) (*keyring, []byte, error) {
 		return nil, nil, err
 	}
 	a, err := newAEAD(wrapKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &keyring{wrap: a}, check, nil
+	return a, check, err
 }
 
 // setStoreKey derives what hangs on the store's own key.
