@@ -121,6 +121,9 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 		return err
 	}
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		var slice body.SweepReport
 		full := false
 		err := s.submit(ctx, func(w *work) error {
@@ -171,6 +174,9 @@ func (w *work) bury(k []byte, keep func(body.Name) bool) (octets int64, err erro
 // sweepGone forgets the IDs of what went before limit.
 func (s *Store) sweepGone(ctx context.Context, limit time.Time) error {
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		full := false
 		err := s.submit(ctx, func(w *work) error {
 			gone := w.older(bGone, limit)
