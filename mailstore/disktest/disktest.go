@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Kind is what an operation does to a file.
@@ -61,6 +62,8 @@ type Answer struct {
 	// short. Without Err the write tells how many; the program then tries the
 	// rest, as a new operation.
 	Short int64
+	// Skip lets the operation return as if it had happened, and nothing does.
+	Skip bool
 	// Err is what the operation returns. Nothing of it happens, but for Short
 	// octets.
 	Err syscall.Errno
@@ -96,8 +99,13 @@ func (d *Disk) Mark(what any) {
 	}
 }
 
+// SyncTime is how long a sync takes while a Recording runs. What is marked in
+// that time happened before the sync had come to its end.
+const SyncTime = 200 * time.Microsecond
+
 // Record begins a Recording of the files in dir, which must be at rest; a
-// Recording that is running ends. The returned function ends it.
+// Recording that is running ends. The returned function ends it. Meanwhile the
+// syncs do nothing but take their time: what is durable is decided by Restore.
 func (d *Disk) Record(dir string) (stop func() (*Recording, error), err error) {
 	r, err := newRecording(dir)
 	if err != nil {

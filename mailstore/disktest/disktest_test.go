@@ -58,6 +58,7 @@ func TestAnswers(t *testing.T) {
 			{disktest.Answer{Err: syscall.EIO}, func() error { _, err := f.WriteAt([]byte("zz"), 1); return err }, syscall.EIO, "0ab3456789", 1},
 			{disktest.Answer{Short: 2, Err: syscall.EIO}, func() error { _, err := f.WriteAt([]byte("cdef"), 3); return err }, syscall.EIO, "0abcd56789", 1},
 			{disktest.Answer{Short: 1}, func() error { _, err := f.WriteAt([]byte("gh"), 5); return err }, syscall.ENOSPC, "0abcdg6789", 2},
+			{disktest.Answer{Skip: true}, func() error { _, err := f.WriteAt([]byte("zz"), 1); return err }, nil, "0abcdg6789", 1},
 			{disktest.Answer{Err: syscall.EIO}, f.Sync, syscall.EIO, "0abcdg6789", 1},
 			{disktest.Answer{}, f.Sync, nil, "0abcdg6789", 1},
 			{disktest.Answer{Err: syscall.EFBIG}, func() error { return f.Truncate(3) }, syscall.EFBIG, "0abcdg6789", 1},

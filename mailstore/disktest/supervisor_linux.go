@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -85,8 +86,8 @@ func (d *Disk) serve(fd int) {
 	}
 }
 
-// answer decides an operation, notes it, and lets its caller go on. All under
-// the lock, so that no Mark comes between the note and what it notes.
+// answer decides an operation, notes it, and lets its caller go on. Note and
+// answer are under the lock, so that no Mark comes between the two.
 func (d *Disk) answer(fd int, n notification) error {
 	op, data, err := read(n)
 	if err != nil {
@@ -99,6 +100,19 @@ func (d *Disk) answer(fd int, n notification) error {
 		a = d.decide(op)
 	}
 	resp := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+	if a.Skip {
+		resp.flags = 0
+		if op.Kind == Write {
+			resp.val = op.Size
+		}
+		data = nil
+	}
+	if op.Kind == Sync && d.record != nil && a.Err == 0 {
+		resp.flags = 0
+		d.mu.Unlock()
+		time.Sleep(SyncTime)
+		d.mu.Lock()
+	}
 	if a.Err != 0 || a.Short > 0 {
 		resp.flags, resp.val, resp.errno = 0, a.Short, -int32(a.Err)
 		data = data[:min(a.Short, int64(len(data)))]
@@ -108,7 +122,7 @@ func (d *Disk) answer(fd int, n notification) error {
 			}
 		}
 	}
-	if d.record != nil && (a.Err == 0 || len(data) > 0) {
+	if d.record != nil && !a.Skip && (a.Err == 0 || len(data) > 0) {
 		d.record.add(op, data)
 	}
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
