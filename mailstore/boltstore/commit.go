@@ -294,6 +294,8 @@ func (r *request) answer(err error) {
 // what the disk holds: then the store takes no more until it is opened anew.
 func (s *Store) commit(tx *bolt.Tx) (err error) {
 	id := tx.ID()
+	s.durable.begin()
+	defer func() { s.durable.end(id, err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("commit: %w: panic: %v", mailstore.ErrMaybeCommitted, p)

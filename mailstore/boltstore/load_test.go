@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing/iotest"
 	"time"
 
@@ -167,22 +166,35 @@ func (l *load) work(d *desk, alone bool) error {
 	}
 }
 
-// look tells what a reader sees.
-func (l *load) look(account mailstore.ID) error {
+// looker tells what a reader of an account sees, when it has changed.
+type looker struct {
+	account mailstore.ID
+	told    map[mailstore.MailboxID]string
+}
+
+func (l *load) look(at *looker) error {
 	var list []mailstore.Mailbox
-	err := l.s.View(ctx, account, func(tx mailstore.Tx) (err error) {
+	err := l.s.View(ctx, at.account, func(tx mailstore.Tx) (err error) {
 		list, err = tx.Mailboxes()
 		return err
 	})
 	for _, m := range list {
-		l.tell(fmt.Sprintf("see %s %d %d %d %d", account, m.ID, m.UIDValidity, m.UIDNext, m.HighestMod))
+		fact := fmt.Sprintf("see %s %d %d %d %d", at.account, m.ID, m.UIDValidity, m.UIDNext, m.HighestMod)
+		if at.told[m.ID] != fact {
+			at.told[m.ID] = fact
+			l.tell(fact)
+		}
 	}
 	return err
 }
 
+func newLooker(n int) *looker {
+	return &looker{loadAccount(n % loadAccounts), map[mailstore.MailboxID]string{}}
+}
+
 // forever works on all sides until something fails.
 func (l *load) forever(seed uint64) error {
-	errs := make(chan error, 2*loadAccounts+1)
+	errs := make(chan error, 3*loadAccounts)
 	until := func(do func() error) {
 		for {
 			if err := do(); err != nil {
@@ -201,8 +213,10 @@ func (l *load) forever(seed uint64) error {
 		}
 		go until(func() error { return l.work(d, n < loadAccounts) })
 	}
-	var turn atomic.Int64
-	go until(func() error { return l.look(loadAccount(int(turn.Add(1)) % loadAccounts)) })
+	for n := range loadAccounts {
+		eye := newLooker(n)
+		go until(func() error { return l.look(eye) })
+	}
 	return <-errs
 }
 
