@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
+
+	"gosbridge/mailstore"
 )
 
 // durable keeps readers from what may not outlive a loss of power. To bbolt a
@@ -66,7 +68,8 @@ func (d *durable) wait(ctx context.Context, tx *bolt.Tx) error {
 			if int64(tx.ID()) <= d.id.Load() {
 				return nil // it ended meanwhile
 			}
-			return fmt.Errorf("store must be opened anew after: %w", lost)
+			// The cause is told and not wrapped: who reads has nothing in doubt.
+			return fmt.Errorf("%w: store must be opened anew after: %v", mailstore.ErrDisk, lost) //nolint:errorlint // see above
 		}
 		select {
 		case <-over:
