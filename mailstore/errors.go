@@ -33,6 +33,10 @@ var (
 	ErrMaybeCommitted = errors.New("outcome of update unknown")
 	// ErrFull says that the disk took no more. Nothing was written.
 	ErrFull = errors.New("no space in store")
+	// ErrDisk says that the disk failed. Nothing was committed, unless
+	// ErrMaybeCommitted is in the chain. It may last until the store is opened
+	// anew.
+	ErrDisk = errors.New("disk failed")
 	// ErrLocked says that another process has the data folder open.
 	ErrLocked = errors.New("data folder in use by another process")
 	// ErrKey says that the master key does not fit the data folder.

@@ -57,8 +57,8 @@ type Store interface {
 	// unchanged; an error before the first write costs the others nothing. A
 	// panic in fn becomes an error. A ctx that ends before fn was started
 	// returns its error; one that ends later returns ErrMaybeCommitted.
-	// ErrFull and I/O errors: nothing was committed, unless ErrMaybeCommitted
-	// is in the chain.
+	// ErrFull and ErrDisk: nothing was committed, unless ErrMaybeCommitted is
+	// in the chain.
 	Update(ctx context.Context, account ID, fn func(UpdateTx) error) error
 
 	// Watch returns hints about commits that touched one of the mailboxes of

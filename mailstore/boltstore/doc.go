@@ -6,7 +6,9 @@
 //
 // One goroutine writes. It takes whatever Updates wait, runs them in one bbolt
 // transaction, commits once and answers all: two fdatasyncs serve everybody
-// who waited. Readers work on snapshots and never wait for it.
+// who waited. Readers work on snapshots and never wait for it, but for those who
+// meet a commit in its last sync: nobody sees what a loss of power could take
+// back.
 //
 // # Layout
 //

@@ -60,7 +60,7 @@ type Options struct {
 	BodyFiles int
 
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge"). An error makes the step fail before it has any effect,
+	// "body", "purge", "sweep"). An error makes the step fail before it has any effect,
 	// but for "committed", which is over.
 	Hook func(step string) error
 }
@@ -85,6 +85,7 @@ type Store struct {
 	failed error // after a failed sync: why nothing is taken any more
 	wedged bool  // a panic left bbolt's lock held
 
+	durable  durable
 	accounts sync.Map // mailstore.ID -> *accountKeys
 	vectors  vectors
 	watchers hub
@@ -179,7 +180,10 @@ func (s *Store) openFiles(path string) (err error) {
 			_ = s.db.Close()
 		}
 	}()
-	if err = s.openFormat(); err != nil {
+	if err = s.openFormat(); err == nil {
+		err = s.durable.open(s.db)
+	}
+	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	s.large, err = body.Open(s.opts.Dir, body.Options{
@@ -273,6 +277,9 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 		return fmt.Errorf("begin view: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	if err := s.durable.wait(ctx, tx); err != nil {
+		return err
+	}
 	return fn(&txn{s: s, tx: tx})
 }
 

@@ -77,6 +77,9 @@ const commitTime = time.Minute
 // recentDead reads the bodies that died after limit.
 func (s *Store) recentDead(ctx context.Context, limit time.Time) (recentDead, error) {
 	r := recentDead{names: map[body.Name]bool{}, until: s.now().Add(-commitTime)}
+	if r.until.Before(limit) {
+		r.until = limit // or what is to be buried would keep itself
+	}
 	err := s.read(ctx, func(t *txn) error {
 		t.died(limit, func(name body.Name) bool { r.names[name] = true; return true })
 		return nil
@@ -118,6 +121,9 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 		return err
 	}
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		var slice body.SweepReport
 		full := false
 		err := s.submit(ctx, func(w *work) error {
@@ -168,6 +174,9 @@ func (w *work) bury(k []byte, keep func(body.Name) bool) (octets int64, err erro
 // sweepGone forgets the IDs of what went before limit.
 func (s *Store) sweepGone(ctx context.Context, limit time.Time) error {
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		full := false
 		err := s.submit(ctx, func(w *work) error {
 			gone := w.older(bGone, limit)

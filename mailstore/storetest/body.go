@@ -158,6 +158,20 @@ var bodyTests = []test{
 	}},
 	{"shared between holders", testSharing},
 	{"sweep", testSweep},
+	{"sweep without grace", func(e *env) {
+		a := e.account()
+		for i, text := range []string{"small", strings.Repeat("large", 10000)} {
+			e.append(a, 1, e.mail(text))
+			c := e.messages(a, 1, mailstore.FieldContent)[0].Content
+			e.expunge(a, 1, all(), false, fmt.Sprint(i+1))
+			report, err := e.s.Sweep(e.ctx, 0)
+			e.no(err, "sweep")
+			e.eq(report.Removed, 1, "removed")
+			_, err = e.read(c, 0)
+			e.is(err, body.ErrNotFound, "read what was swept")
+			e.verify()
+		}
+	}},
 	{"named again after it was let go", func(e *env) {
 		a := e.account()
 		for i, text := range []string{"small", strings.Repeat("large", 10000)} {
