@@ -130,34 +130,6 @@ func BenchmarkSetFlagsAll(b *testing.B) {
 	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "messages/s")
 }
 
-func BenchmarkCopyMoveExpunge(b *testing.B) {
-	const n = 2000
-	s, a := testStore(b, Options{})
-	fillBox(b, s, a, n)
-	b.ResetTimer()
-	all := mailstore.UIDSet{{Start: 1}}
-	for range b.N {
-		err := s.Update(ctx, a, func(tx mailstore.UpdateTx) error { _, err := tx.Copy(1, all, 2); return err })
-		if err != nil {
-			b.Fatal(err)
-		}
-		for range n / 1000 {
-			err = s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
-				uids, err := tx.UIDs(2)
-				if err != nil {
-					return err
-				}
-				_, err = tx.Expunge(2, mailstore.UIDSet{{Start: uids[0], Stop: uids[999]}}, false)
-				return err
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "messages/s")
-}
-
 // BenchmarkChanges asks for ten changes in mailboxes of different sizes: the
 // time must not depend on the size.
 func BenchmarkChanges(b *testing.B) {
