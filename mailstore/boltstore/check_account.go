@@ -114,12 +114,13 @@ func (a *accountChecker) message(b *boxRecord, f flagRow, found *boxRecord, logs
 	found.UIDNext = f.uid // the greatest so far
 	_, err := b.words(f.keywords)
 	a.must(err, "message %d of mailbox %d", f.uid, b.ID)
-	r, k, err := a.v.row(b.ID, f.uid)
+	var r row
+	k, err := a.v.readRow(&r, b.ID, f.uid)
 	if !a.must(err, "message %d of mailbox %d", f.uid, b.ID) {
 		return
 	}
 	found.Octets += r.size
-	c, err := a.v.content(r, k)
+	c, err := a.v.content(&r, k)
 	a.must(err, "message %d of mailbox %d", f.uid, b.ID)
 	if err == nil && c.Size() != r.size {
 		a.add("message %d of mailbox %d: %d octets, says %d", f.uid, b.ID, c.Size(), r.size)
