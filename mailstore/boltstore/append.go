@@ -59,7 +59,7 @@ func (v *view) ByEmailID(id mailstore.ID) ([]mailstore.Location, error) {
 	}
 	var list []mailstore.Location
 	for _, l := range r.at {
-		if v.boxExists(l.Mailbox) {
+		if v.stands(l.Mailbox, l.UID) {
 			list = append(list, l)
 		}
 	}
@@ -86,7 +86,7 @@ func (v *view) rowsIn(index bucket, prefix []byte) ([]mailstore.Location, error)
 	v.scan(index, prefix, nil, func(k, _ []byte) bool {
 		d := decoder{b: k[len(prefix):]}
 		l := mailstore.Location{Mailbox: mailstore.MailboxID(d.fixed32()), UID: mailstore.UID(d.fixed32())}
-		if bad = d.bad; !bad && v.boxExists(l.Mailbox) {
+		if bad = d.bad; !bad && v.stands(l.Mailbox, l.UID) {
 			list = append(list, l)
 		}
 		return !bad

@@ -164,17 +164,19 @@ func (u *update) Expunge(box mailstore.MailboxID, set mailstore.UIDSet, onlyDele
 	if err := u.count(n); err != nil {
 		return nil, err
 	}
-	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 })
+	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 }, u.s.mayWait(n))
 }
 
-// remove takes the messages of set that which selects out of a mailbox.
-func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool) (gone mailstore.UIDSet, err error) {
+// remove takes the messages of set that which selects out of a mailbox. With
+// later their rows are left to be dropped behind.
+func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool, later bool) (gone mailstore.UIDSet, err error) {
 	st, err := u.state()
 	if err != nil {
 		return nil, err
 	}
 	err = u.eachChunk(b.ID, set, func(number uint32, rows []flagRow, in []int) error {
 		left := make([]flagRow, 0, len(rows))
+		var doomed []flagRow
 		at := 0
 		for i, f := range rows {
 			if at == len(in) || in[at] != i {
@@ -185,9 +187,12 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 				left = append(left, f)
 				continue
 			}
-			size, err := u.w.dropRow(&u.view, b.ID, f.uid)
+			size, err := u.removeRow(b, f, later)
 			if err != nil {
 				return err
+			}
+			if later {
+				doomed = append(doomed, f)
 			}
 			gone = appendUID(gone, f.uid)
 			b.Messages--
@@ -198,6 +203,11 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 		}
 		if len(left) == len(rows) {
 			return nil
+		}
+		if later {
+			if err := u.w.doom(u.keys, b.ID, doomed); err != nil {
+				return err
+			}
 		}
 		return u.putChunk(b.ID, number, left)
 	})
@@ -211,6 +221,16 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 	log.vanished = append(log.vanished, gone...)
 	b.uidMod = u.mod
 	return gone, nil
+}
+
+// removeRow drops a message's row now, unless later, and returns its size.
+func (u *update) removeRow(b *boxRecord, f flagRow, later bool) (int64, error) {
+	if !later {
+		return u.w.dropRow(&u.view, b.ID, f.uid)
+	}
+	var r row
+	_, err := u.readRow(&r, b.ID, f.uid)
+	return r.size, err
 }
 
 // dropRow removes a message's row, its place in the indexes and its use of the
@@ -277,7 +297,7 @@ func (u *update) Move(src mailstore.MailboxID, set mailstore.UIDSet, dst mailsto
 	for _, uid := range c.Source {
 		old = appendUID(old, uid)
 	}
-	_, err = u.remove(from, old, func(flagRow) bool { return true })
+	_, err = u.remove(from, old, func(flagRow) bool { return true }, u.s.mayWait(len(c.Source)))
 	return c, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 const (
 	metaFile      = "meta.db"
-	formatVersion = 1
+	formatVersion = 2 // bucket doomed came with 2
 	lockTimeout   = 200 * time.Millisecond
 
 	// mapSize is address space, not memory: growing the map would stop every
@@ -93,6 +94,8 @@ type Store struct {
 
 	background sync.WaitGroup
 	purging    chan struct{} // buffer of one: a purge is asked for
+	dropping   chan struct{} // and so is the dropping of doomed messages
+	doomed     atomic.Int64  // messages that wait for it
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -116,9 +119,12 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := s.openFiles(path); err != nil {
 		return nil, err
 	}
+	if err := s.countDoomed(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.large.Close(), s.db.Close())
+	}
 	go s.write()
-	s.background.Add(1)
-	go s.purgeLoop()
+	s.background.Go(func() { s.behind(s.purging, s.purgeOne) })
+	s.background.Go(func() { s.behind(s.dropping, s.dropOne) })
 	s.startPurge()
 	return s, nil
 }
@@ -140,6 +146,7 @@ func newStore(opts Options) *Store {
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		purging:  make(chan struct{}, 1),
+		dropping: make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now

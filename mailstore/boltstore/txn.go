@@ -43,6 +43,7 @@ const (
 	bInline
 	bDead
 	bRowKey
+	bDoomed
 	bucketCount
 )
 
@@ -50,7 +51,7 @@ var bucketNames = [bucketCount]string{
 	"meta", "holder", "account", "state", "address", "cred", "setting",
 	"box", "boxname", "purge", "row", "flag", "log", "email", "shows",
 	"letter", "lettime", "letkey", "evidence", "journal", "hash",
-	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey",
+	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey", "doomed",
 }
 
 // random says which buckets have keys without order: MACs, names, and ids that
@@ -145,6 +146,7 @@ type work struct {
 	touched map[mailstore.ID]*touch
 	wakes   map[string]bool
 	purge   bool // a mailbox waits for the removal of its rows
+	doomed  int  // messages left to be dropped, less those that were
 	created bool // an account was made: its keys may not be shared yet
 }
 
