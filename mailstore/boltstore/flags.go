@@ -111,8 +111,8 @@ func (v *view) eachChunk(box mailstore.MailboxID, set mailstore.UIDSet, fn func(
 	prefix := boxKey(v.keys.num, box)
 	next := chunkOf(ranges[0].Start)
 	at := 0 // ranges before it lie behind
-	var rows []flagRow
-	var in []int
+	rows, in := v.scratch(), make([]int, 0, chunkUIDs)
+	defer func() { v.spare = rows }()
 	for {
 		k, raw := v.seek(bFlag, chunkKey(v.keys.num, box, next))
 		if !bytes.HasPrefix(k, prefix) {
@@ -147,6 +147,16 @@ func (v *view) eachChunk(box mailstore.MailboxID, set mailstore.UIDSet, fn func(
 			return nil
 		}
 	}
+}
+
+// scratch returns room for the rows of one chunk. It is the view's own, which
+// most transactions need several times, unless somebody up the stack has it.
+func (v *view) scratch() []flagRow {
+	rows := v.spare
+	if v.spare = nil; rows == nil {
+		rows = make([]flagRow, 0, chunkUIDs)
+	}
+	return rows[:0]
 }
 
 // ranges resolves "*" and sorts. RFC 9051 §9: "*" is the greatest UID in use,
