@@ -133,7 +133,7 @@ func BenchmarkSetFlagsAll(b *testing.B) {
 // BenchmarkChanges asks for ten changes in mailboxes of different sizes: the
 // time must not depend on the size.
 func BenchmarkChanges(b *testing.B) {
-	for _, n := range []int{1000, 10000, 100000} {
+	for _, n := range []int{24_000, 240_000} {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
 			s, a := testStore(b, Options{})
 			fillBox(b, s, a, n)
@@ -147,7 +147,7 @@ func BenchmarkChanges(b *testing.B) {
 					if i == 0 {
 						since = m.HighestMod
 					}
-					_, err = tx.SetFlags(1, mailstore.UIDSet{{Start: i*90 + 1, Stop: i*90 + 1}}, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
+					_, err = tx.SetFlags(1, mailstore.UIDSet{{Start: i*2400 + 1, Stop: i*2400 + 1}}, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
 					return err
 				})
 				if err != nil {
