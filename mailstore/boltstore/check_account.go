@@ -87,10 +87,33 @@ func (a *accountChecker) box(b *boxRecord) {
 	if found.UIDNext >= b.UIDNext {
 		a.add("mailbox %d: UID %d not below UIDNEXT %d", b.ID, found.UIDNext, b.UIDNext)
 	}
-	if n := a.size(bRow, boxKey(num, b.ID)); n != int(b.Messages) {
-		a.add("mailbox %d: %d rows, %d messages", b.ID, n, b.Messages)
+	doomed := a.doomed(b)
+	if n := a.size(bRow, boxKey(num, b.ID)); n != int(b.Messages)+doomed {
+		a.add("mailbox %d: %d rows, %d messages, %d doomed", b.ID, n, b.Messages, doomed)
 	}
 	a.vector(b)
+}
+
+// doomed counts the messages that left the mailbox and whose rows are still to
+// be dropped.
+func (a *accountChecker) doomed(b *boxRecord) (n int) {
+	a.scan(bDoomed, boxKey(a.v.keys.num, b.ID), nil, func(k, raw []byte) bool {
+		account, _, rows, err := decodeDoomed(k, raw)
+		if !a.must(err, "doomed messages of mailbox %d", b.ID) {
+			return true
+		}
+		if account != a.v.keys.id {
+			a.add("doomed messages of mailbox %d: of another account", b.ID)
+		}
+		for _, f := range rows {
+			n++
+			if a.v.stands(b.ID, f.uid) {
+				a.add("message %d of mailbox %d: doomed and not gone", f.uid, b.ID)
+			}
+		}
+		return true
+	})
+	return n
 }
 
 // vector checks the shared UIDs.
@@ -114,12 +137,13 @@ func (a *accountChecker) message(b *boxRecord, f flagRow, found *boxRecord, logs
 	found.UIDNext = f.uid // the greatest so far
 	_, err := b.words(f.keywords)
 	a.must(err, "message %d of mailbox %d", f.uid, b.ID)
-	r, k, err := a.v.row(b.ID, f.uid)
+	var r row
+	k, err := a.v.readRow(&r, b.ID, f.uid)
 	if !a.must(err, "message %d of mailbox %d", f.uid, b.ID) {
 		return
 	}
 	found.Octets += r.size
-	c, err := a.v.content(r, k)
+	c, err := a.v.content(&r, k)
 	a.must(err, "message %d of mailbox %d", f.uid, b.ID)
 	if err == nil && c.Size() != r.size {
 		a.add("message %d of mailbox %d: %d octets, says %d", f.uid, b.ID, c.Size(), r.size)

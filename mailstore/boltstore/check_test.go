@@ -3,6 +3,7 @@ package boltstore
 import (
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,19 @@ func fullStore(t *testing.T, opts Options) mailstore.ID {
 		}
 		return tx.PutEvidence(mailstore.Evidence{ID: mailstore.NewID(), Letter: letter})
 	}))
+	must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		for range doomedFrom {
+			if _, err := tx.Append(2, mailstore.NewMessage{EmailID: mailstore.NewID()}); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Expunge(2, mailstore.UIDSet{{Start: 1}}, false)
+		return err
+	}))
+	must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		_, err := tx.Append(2, mailstore.NewMessage{EmailID: mailstore.NewID()})
+		return err
+	}))
 	must(s.Check(ctx))
 	must(s.Close())
 	return a
@@ -81,7 +95,9 @@ func TestCheckFinds(t *testing.T) {
 				continue
 			}
 			t.Run(name+" "+what, func(t *testing.T) {
-				opts := Options{Dir: t.TempDir()}
+				var held atomic.Bool
+				held.Store(true)
+				opts := Options{Dir: t.TempDir(), Hook: hold(&held)}
 				fullStore(t, opts)
 				raw(t, opts.Dir, func(tx *bolt.Tx) error {
 					b := tx.Bucket([]byte(name))
@@ -138,6 +154,7 @@ func FuzzDecode(f *testing.F) {
 		_ = (&row{}).decode(raw)
 		_, _ = decodeItem(mailstore.ID{}, raw)
 		_, _ = decodeWrapping(raw)
+		_, _, _, _ = decodeDoomed(raw, raw)
 		_, _, _ = decodeAccountHead(mailstore.ID{}, raw)
 		_, _, _ = decodeLetterHead(raw, raw)
 	})

@@ -261,7 +261,8 @@ func (s *Store) publish(b *batch) {
 		for class := range maps.Keys(r.w.wakes) {
 			s.wakes.signal(class)
 		}
-		if r.w.purge {
+		s.doomed.Add(int64(r.w.doomed))
+		if r.w.purge || r.w.doomed > 0 {
 			s.startPurge()
 		}
 	}

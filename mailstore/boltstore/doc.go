@@ -26,6 +26,7 @@
 //	box       account, mailbox                    counts, name and keywords (sealed)
 //	boxname   account, MAC of name                mailbox
 //	purge     account, mailbox                    deleted, rows still to be removed
+//	doomed    account, mailbox, first uid         account id; flags of expunged messages, to be dropped
 //	row       account, mailbox, uid               message without flags
 //	flag      account, mailbox, uid/128           modseq, flags and keywords of 128 UIDs
 //	log       account, mailbox, modseq            UIDs created, changed, vanished

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 
@@ -28,21 +29,23 @@ const (
 
 // openFormat checks version and master key of a store, or lays out a new one.
 // Buckets that came to the format later are made where they are missing: empty
-// is what they are there.
+// is what they are there. From then on the store is one of the present format,
+// which an older release does not open.
 func (s *Store) openFormat() error {
-	complete := true
+	present := true
 	err := s.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketNames[bMeta]))
 		if meta == nil {
 			return errNew
 		}
 		for _, name := range bucketNames {
-			complete = complete && tx.Bucket([]byte(name)) != nil
+			present = present && tx.Bucket([]byte(name)) != nil
 		}
+		present = present && bytes.Equal(meta.Get(metaFormat), key(uint32(formatVersion)))
 		return s.checkFormat(meta)
 	})
-	if err == nil && !complete {
-		err = s.db.Update(makeBuckets)
+	if err == nil && !present {
+		err = s.db.Update(raise)
 	}
 	if err != errNew { //nolint:errorlint // our own value, never wrapped
 		return err
@@ -83,6 +86,17 @@ func (s *Store) checkFormat(meta *bolt.Bucket) error {
 	s.keys = &keyring{}
 	s.keys.addWrapper(wrapper{salt, wrap})
 	return s.keys.setStoreKey(storeKey)
+}
+
+// raise brings a store of an older format to the present one.
+func raise(tx *bolt.Tx) error {
+	if err := makeBuckets(tx); err != nil {
+		return err
+	}
+	if err := tx.Bucket([]byte(bucketNames[bMeta])).Put(metaFormat, key(uint32(formatVersion))); err != nil {
+		return fmt.Errorf("write %s: %w", metaFormat, err)
+	}
+	return nil
 }
 
 // makeBuckets makes the buckets that are not there.

@@ -53,7 +53,7 @@ var loadOps = []loadOp{
 }
 
 // hookSteps are the steps of Options.Hook.
-var hookSteps = []string{"commit", "committed", "body", "purge", "sweep"}
+var hookSteps = []string{"commit", "committed", "body", "purge", "drop", "sweep"}
 
 // loadAccount is the account that the load with that number writes to.
 func loadAccount(n int) mailstore.ID { return mailstore.ID{15: byte(n + 1)} }
@@ -62,7 +62,7 @@ const loadAccounts = 2
 
 // loadOptions are those of all stores under load.
 func loadOptions(dir string) Options {
-	return Options{Dir: dir, MasterKey: [32]byte{7}, LogEntries: 50}
+	return Options{Dir: dir, MasterKey: [32]byte{7}, LogEntries: 50, doomedFrom: 2}
 }
 
 // newLoadStore makes an empty store for a load, and closes it.

@@ -12,28 +12,28 @@ import (
 // purgeSlice is how many messages of a deleted mailbox one commit removes.
 const purgeSlice = 500
 
-// startPurge asks for the removal of what deleted mailboxes left.
-func (s *Store) startPurge() { hint(s.purging) }
+// startPurge asks for the removal of what deleted mailboxes and expunged
+// messages left.
+func (s *Store) startPurge() {
+	hint(s.purging)
+	hint(s.dropping)
+}
 
-// purgeLoop removes the rows of deleted mailboxes behind the commits, in
-// slices. What a crash leaves is taken up at the next Open.
-func (s *Store) purgeLoop() {
-	defer s.background.Done()
+// behind removes what is left behind the commits, one slice at a time, when it
+// is asked to. What a crash leaves is taken up at the next Open.
+func (s *Store) behind(asked <-chan struct{}, one func(context.Context) (more bool, err error)) {
 	for {
 		select {
 		case <-s.closing:
 			return
-		case <-s.purging:
+		case <-asked:
 		}
-		for {
-			more, err := s.purgeOne(context.Background())
-			if err != nil {
+		for more := true; more; {
+			var err error
+			if more, err = one(context.Background()); err != nil {
 				if !errors.Is(err, mailstore.ErrClosed) {
-					s.log.Error("rows of a deleted mailbox not removed", "err", err)
+					s.log.Error("rows of what was deleted not removed", "err", err)
 				}
-				break
-			}
-			if !more {
 				break
 			}
 			select {
@@ -47,12 +47,7 @@ func (s *Store) purgeLoop() {
 
 // purgeOne removes one slice and reports whether there may be more.
 func (s *Store) purgeOne(ctx context.Context) (more bool, err error) {
-	err = s.read(ctx, func(t *txn) error {
-		k, _ := t.b(bPurge).Cursor().First()
-		more = k != nil
-		return nil
-	})
-	if err != nil || !more {
+	if more, err = s.waiting(ctx, bPurge); err != nil || !more {
 		return false, err
 	}
 	if err := s.hook("purge"); err != nil {

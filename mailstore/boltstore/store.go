@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 
 const (
 	metaFile      = "meta.db"
-	formatVersion = 1
+	formatVersion = 2 // bucket doomed came with 2
 	lockTimeout   = 200 * time.Millisecond
 
 	// mapSize is address space, not memory: growing the map would stop every
@@ -59,8 +60,12 @@ type Options struct {
 	// BodyFiles is the number of files for large bodies (body.Options.Files).
 	BodyFiles int
 
+	// doomedFrom is from how many messages on those expunged are left to be
+	// dropped behind (64 when 0); less in tests.
+	doomedFrom int
+
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge", "sweep"). An error makes the step fail before it has any effect,
+	// "body", "purge", "drop", "sweep"). An error makes the step fail before it has any effect,
 	// but for "committed", which is over.
 	Hook func(step string) error
 }
@@ -93,7 +98,10 @@ type Store struct {
 	quota    reservations
 
 	background sync.WaitGroup
-	purging    chan struct{} // buffer of one: a purge is asked for
+	purging    chan struct{}   // buffer of one: a purge is asked for
+	dropping   chan struct{}   // and so is the dropping of doomed messages
+	doomed     atomic.Int64    // messages that wait for it
+	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -117,9 +125,12 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := s.openFiles(path); err != nil {
 		return nil, err
 	}
+	if err := s.countDoomed(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.large.Close(), s.db.Close())
+	}
 	go s.write()
-	s.background.Add(1)
-	go s.purgeLoop()
+	s.background.Go(func() { s.behind(s.purging, s.purgeOne) })
+	s.background.Go(func() { s.behind(s.dropping, s.dropOne) })
 	s.startPurge()
 	return s, nil
 }
@@ -135,12 +146,17 @@ func newStore(opts Options) *Store {
 	if opts.LogEntries == 0 {
 		opts.LogEntries = 20000
 	}
+	if opts.doomedFrom == 0 {
+		opts.doomedFrom = doomedFrom
+	}
 	s := &Store{
 		opts: opts, now: opts.Now, log: opts.Logger,
 		requests: make(chan *request, batchRequests),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		purging:  make(chan struct{}, 1),
+		dropping: make(chan struct{}, 1),
+		stuck:    map[string]bool{},
 	}
 	if s.now == nil {
 		s.now = time.Now
