@@ -1,6 +1,7 @@
 package letter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,15 +130,19 @@ func (b *builder) mail(s receipt.Sealed, to receipt.Mailing) (mailstore.NewMessa
 	return storeMail(b.ctx, b.office.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
 }
 
-// storeMail seals a mail of our own making.
+// storeMail seals a mail of our own making: it is indexed for lists, and not
+// decoded as what comes from outside is.
 func storeMail(ctx context.Context, store mailstore.Store, id mailstore.ID, octets []byte, at time.Time) (mailstore.NewMessage, error) {
-	parser := message.NewParser(message.Limits{})
-	ref, err := store.Bodies().Put(ctx, teeBytes(octets, parser))
+	ref, err := store.Bodies().Put(ctx, bytes.NewReader(octets))
+	if err != nil {
+		return mailstore.NewMessage{}, fmt.Errorf("store mail: %w", err)
+	}
+	summary, err := message.Index(bytes.NewReader(octets), message.Limits{})
 	if err != nil {
 		return mailstore.NewMessage{}, fmt.Errorf("store mail: %w", err)
 	}
 	return mailstore.NewMessage{
-		EmailID: id, Received: at, Summary: parser.Close().Summary(),
+		EmailID: id, Received: at, Summary: summary,
 		Content: mailstore.Content{Body: ref, Length: ref.Size}, OverQuota: true,
 	}, nil
 }

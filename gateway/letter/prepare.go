@@ -1,10 +1,8 @@
 package letter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -24,11 +22,6 @@ type builder struct {
 	out    Outgoing
 	owner  mailstore.Account
 	t      *Transition
-}
-
-// teeBytes reads octets and shows them to w as well.
-func teeBytes(octets []byte, w io.Writer) io.Reader {
-	return io.TeeReader(bytes.NewReader(octets), w)
 }
 
 // abandon removes the bodies of a transition that cannot be finished; what
