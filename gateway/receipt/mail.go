@@ -25,7 +25,7 @@ func (m *Maker) Mail(ctx context.Context, s Sealed, to Mailing) ([]byte, error) 
 	if !s.Evidence.Event.Known() || len(s.JSON) == 0 {
 		return nil, fmt.Errorf("%w: not sealed", ErrInvalid)
 	}
-	entity := m.entity(s, to).appendTo(nil)
+	entity := m.entity(s, to).bytes()
 	form, err := smime.Compose(ctx, m.options.Signer, bytes.NewReader(entity), m.options.Now())
 	if err != nil {
 		return nil, fmt.Errorf("receipt %s: %w", s.ID, err)

@@ -489,3 +489,20 @@ func BenchmarkReceipt(b *testing.B) {
 		})
 	}
 }
+
+// The size of an entity is told before it is written.
+func TestEntitySize(t *testing.T) {
+	o := newOffice(t)
+	for _, depth := range []Depth{Full, Brief, Short} {
+		to := mailing()
+		to.Depth = depth
+		if p := o.entity(o.seal(t, full()), to); p.size() != len(p.bytes()) {
+			t.Errorf("%s: %d octets, told %d", depth, len(p.bytes()), p.size())
+		}
+	}
+	for _, n := range []int{0, 1, 2, 3, 56, 57, 58, 114, 1000} {
+		if p := encoded("text/plain", make([]byte, n)); p.size() != len(p.bytes()) {
+			t.Errorf("%d octets in base64: %d, told %d", n, len(p.bytes()), p.size())
+		}
+	}
+}
