@@ -32,10 +32,35 @@ func (o *Office) Run(ctx context.Context, owner string) error {
 	}.Run(ctx)
 }
 
-// work takes the notices of a batch one after the other: notices of one
-// account are rarely more than one, and each is one Update.
+// work takes the notices of a batch, those of different accounts at the same time.
 func (o *Office) work(ctx context.Context, items []mailstore.Item) {
+	var order []mailstore.ID
+	notices := map[mailstore.ID][]mailstore.Item{}
 	for _, it := range items {
+		if notices[it.Account] == nil {
+			order = append(order, it.Account)
+		}
+		notices[it.Account] = append(notices[it.Account], it)
+	}
+	worker.Parallel(order, func(account mailstore.ID) { o.workFor(ctx, account, notices[account]) })
+}
+
+// workFor takes the notices of one account: the copies of receipts, of which each
+// delivery makes one, in one Update; the others, which are few, one after the
+// other, and the copies too where one of them fails all.
+func (o *Office) workFor(ctx context.Context, account mailstore.ID, items []mailstore.Item) {
+	var copies, left []mailstore.Item
+	for _, it := range items {
+		if n, err := decodeNotice(it); err == nil && n.Kind == noticeCopy {
+			copies = append(copies, it)
+		} else {
+			left = append(left, it)
+		}
+	}
+	if err := o.fileCopies(ctx, account, copies); err != nil {
+		left = items
+	}
+	for _, it := range left {
 		err := Afresh(func() error { return o.notice(ctx, it) })
 		if err == nil || worker.Lost(err) {
 			continue
@@ -67,7 +92,7 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 	case noticeWithdrawn:
 		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventWithdraw, At: n.At})
 	case noticeCopy:
-		return o.fileCopy(ctx, it, n)
+		return o.fileCopies(ctx, it.Account, []mailstore.Item{it})
 	case noticeWithdraw:
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
@@ -91,20 +116,35 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
-// fileCopy files a receipt that the other side's account sent along.
-func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) error {
-	if n.Mail == nil || len(it.Bodies) != 1 {
-		return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+// fileCopies files receipts that the other sides' accounts sent along.
+func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, items []mailstore.Item) error {
+	if len(items) == 0 {
+		return nil
 	}
-	m := filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
-		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
-	}}
-	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		if err := file(tx, m); err != nil {
+	mails := make([]filed, len(items))
+	for i, it := range items {
+		n, err := decodeNotice(it)
+		if err != nil {
 			return err
 		}
-		return tx.Complete(it)
+		if n.Mail == nil || len(it.Bodies) != 1 {
+			return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+		}
+		mails[i] = filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
+			EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
+			Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
+		}}
+	}
+	return o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		for i, it := range items {
+			if err := file(tx, mails[i]); err != nil {
+				return err
+			}
+			if err := tx.Complete(it); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -97,3 +97,44 @@ func TestFailedNoticeOfAnother(t *testing.T) {
 		})
 	}
 }
+
+// The copies of receipts for one account are filed in one Update; one of them that
+// cannot be filed does not keep the others away.
+func TestCopiesTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		payload string // of one more notice
+		updates int
+	}{
+		"all well":    {"", 1},
+		"one damaged": {`{"kind":"copy"}`, 3 + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 1, func(t *testing.T, r *rig) {
+				for serial := range uint64(3) {
+					id := r.accept(serial+1, nil)
+					r.change(id, letter.Change{Event: letter.EventDeliver, At: noon})
+				}
+				if c.payload != "" {
+					r.update(r.accounts[0], func(tx mailstore.UpdateTx) error {
+						return tx.Enqueue(mailstore.Item{
+							ID: mailstore.NewID(), Account: r.accounts[0].ID, Class: letter.Class, Due: noon, Payload: []byte(c.payload),
+						})
+					})
+				}
+				updates := 0
+				r.meddle(io.Discard, func() { updates++ })
+				r.run()
+				if updates != c.updates {
+					t.Errorf("%d updates, want %d", updates, c.updates)
+				}
+				r.view(r.accounts[0], func(tx mailstore.Tx) error {
+					box, err := tx.MailboxByRole(mailstore.RoleReceipts)
+					if err != nil || box.Messages != 3 {
+						t.Errorf("%d receipts, %v", box.Messages, err)
+					}
+					return nil
+				})
+			})
+		})
+	}
+}

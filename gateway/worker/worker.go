@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"gosbridge/mailstore"
@@ -137,4 +138,23 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	case <-wake:
 	case <-timer.C:
 	}
+}
+
+// atOnce is how many accounts are worked on at the same time, so that their
+// Updates share commits.
+const atOnce = 16
+
+// Parallel runs f for each account, a bounded number at a time, and returns when
+// all are done.
+func Parallel(accounts []mailstore.ID, f func(mailstore.ID)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for _, a := range accounts {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(a)
+		})
+	}
+	wg.Wait()
 }
