@@ -132,7 +132,10 @@ func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, items []m
 		}
 		mails[i] = filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
 			EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-			Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
+			Content: mailstore.Content{
+				Prefix: n.Mail.Prefix, Body: it.Bodies[0], Offset: n.Mail.Offset, Length: n.Mail.Length,
+			},
+			OverQuota: true,
 		}}
 	}
 	return o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
