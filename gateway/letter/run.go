@@ -49,15 +49,20 @@ func (o *Office) work(ctx context.Context, items []mailstore.Item) {
 // delivery makes one, in one Update; the others, which are few, one after the
 // other, and the copies too where one of them fails all.
 func (o *Office) workFor(ctx context.Context, account mailstore.ID, items []mailstore.Item) {
-	var copies, left []mailstore.Item
+	var copies []enclosure
+	var left []mailstore.Item
 	for _, it := range items {
-		if n, err := decodeNotice(it); err == nil && n.Kind == noticeCopy {
-			copies = append(copies, it)
-		} else {
-			left = append(left, it)
+		n, err := decodeNotice(it)
+		if err == nil && n.Kind == noticeCopy {
+			var c enclosure
+			if c, err = copyOf(it, n); err == nil {
+				copies = append(copies, c)
+				continue
+			}
 		}
+		left = append(left, it)
 	}
-	if err := o.fileCopies(ctx, account, copies); err != nil {
+	if err := o.fileCopies(ctx, account, copies...); err != nil {
 		left = items
 	}
 	for _, it := range left {
@@ -92,7 +97,11 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 	case noticeWithdrawn:
 		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventWithdraw, At: n.At})
 	case noticeCopy:
-		return o.fileCopies(ctx, it.Account, []mailstore.Item{it})
+		c, err := copyOf(it, n)
+		if err != nil {
+			return err
+		}
+		return o.fileCopies(ctx, it.Account, c)
 	case noticeWithdraw:
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
@@ -116,34 +125,36 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
-// fileCopies files receipts that the other sides' accounts sent along.
-func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, items []mailstore.Item) error {
-	if len(items) == 0 {
+// enclosure is a mail to file, with the notice that brought it.
+type enclosure struct {
+	item mailstore.Item
+	mail filed
+}
+
+// copyOf is the receipt that a notice brings from the other side's account.
+func copyOf(it mailstore.Item, n notice) (enclosure, error) {
+	if n.Mail == nil || len(it.Bodies) != 1 {
+		return enclosure{}, fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+	}
+	return enclosure{it, filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
+		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary, OverQuota: true,
+		Content: mailstore.Content{
+			Prefix: n.Mail.Prefix, Body: it.Bodies[0], Offset: n.Mail.Offset, Length: n.Mail.Length,
+		},
+	}}}, nil
+}
+
+// fileCopies files receipts in one Update.
+func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, list ...enclosure) error {
+	if len(list) == 0 {
 		return nil
 	}
-	mails := make([]filed, len(items))
-	for i, it := range items {
-		n, err := decodeNotice(it)
-		if err != nil {
-			return err
-		}
-		if n.Mail == nil || len(it.Bodies) != 1 {
-			return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
-		}
-		mails[i] = filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
-			EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-			Content: mailstore.Content{
-				Prefix: n.Mail.Prefix, Body: it.Bodies[0], Offset: n.Mail.Offset, Length: n.Mail.Length,
-			},
-			OverQuota: true,
-		}}
-	}
 	return o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
-		for i, it := range items {
-			if err := file(tx, mails[i]); err != nil {
+		for _, f := range list {
+			if err := file(tx, f.mail); err != nil {
 				return err
 			}
-			if err := tx.Complete(it); err != nil {
+			if err := tx.Complete(f.item); err != nil {
 				return err
 			}
 		}
