@@ -384,6 +384,7 @@ func (w *world) work(run runner) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, fmt.Sprintf("owner-%d", w.starts)) }()
+	time.Sleep(100 * time.Millisecond) // for what the worker lets gather
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {

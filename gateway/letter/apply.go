@@ -117,6 +117,9 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
 	}
+	if t.record.Version == 0 {
+		return nil // a new letter has no row but its Sent copy, which was filed with its keywords
+	}
 	left, err := show(tx, t.record.ID, keywords(t.shown, t.held), shownAtOnce)
 	if err == nil && left {
 		err = tx.Enqueue(t.rest)

@@ -32,10 +32,40 @@ func (o *Office) Run(ctx context.Context, owner string) error {
 	}.Run(ctx)
 }
 
-// work takes the notices of a batch one after the other: notices of one
-// account are rarely more than one, and each is one Update.
+// work takes the notices of a batch, those of different accounts at the same time.
 func (o *Office) work(ctx context.Context, items []mailstore.Item) {
+	var order []mailstore.ID
+	notices := map[mailstore.ID][]mailstore.Item{}
 	for _, it := range items {
+		if notices[it.Account] == nil {
+			order = append(order, it.Account)
+		}
+		notices[it.Account] = append(notices[it.Account], it)
+	}
+	worker.Parallel(order, func(account mailstore.ID) { o.workFor(ctx, account, notices[account]) })
+}
+
+// workFor takes the notices of one account: the copies of receipts, of which each
+// delivery makes one, in one Update; the others, which are few, one after the
+// other, and the copies too where one of them fails all.
+func (o *Office) workFor(ctx context.Context, account mailstore.ID, items []mailstore.Item) {
+	var copies []enclosure
+	var left []mailstore.Item
+	for _, it := range items {
+		n, err := decodeNotice(it)
+		if err == nil && n.Kind == noticeCopy {
+			var c enclosure
+			if c, err = copyOf(it, n); err == nil {
+				copies = append(copies, c)
+				continue
+			}
+		}
+		left = append(left, it)
+	}
+	if err := o.fileCopies(ctx, account, copies...); err != nil {
+		left = items
+	}
+	for _, it := range left {
 		err := Afresh(func() error { return o.notice(ctx, it) })
 		if err == nil || worker.Lost(err) {
 			continue
@@ -67,7 +97,11 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 	case noticeWithdrawn:
 		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventWithdraw, At: n.At})
 	case noticeCopy:
-		return o.fileCopy(ctx, it, n)
+		c, err := copyOf(it, n)
+		if err != nil {
+			return err
+		}
+		return o.fileCopies(ctx, it.Account, c)
 	case noticeWithdraw:
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
@@ -91,20 +125,40 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
-// fileCopy files a receipt that the other side's account sent along.
-func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) error {
+// enclosure is a mail to file, with the notice that brought it.
+type enclosure struct {
+	item mailstore.Item
+	mail filed
+}
+
+// copyOf is the receipt that a notice brings from the other side's account.
+func copyOf(it mailstore.Item, n notice) (enclosure, error) {
 	if n.Mail == nil || len(it.Bodies) != 1 {
-		return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+		return enclosure{}, fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
 	}
-	m := filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
-		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
-	}}
-	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		if err := file(tx, m); err != nil {
-			return err
+	return enclosure{it, filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
+		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary, OverQuota: true,
+		Content: mailstore.Content{
+			Prefix: n.Mail.Prefix, Body: it.Bodies[0], Offset: n.Mail.Offset, Length: n.Mail.Length,
+		},
+	}}}, nil
+}
+
+// fileCopies files receipts in one Update.
+func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, list ...enclosure) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		for _, f := range list {
+			if err := file(tx, f.mail); err != nil {
+				return err
+			}
+			if err := tx.Complete(f.item); err != nil {
+				return err
+			}
 		}
-		return tx.Complete(it)
+		return nil
 	})
 }
 

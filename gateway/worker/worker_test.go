@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -110,6 +111,38 @@ func TestWakes(t *testing.T) {
 		want := []arrival{{now, 0}, {meanwhile, 10 * time.Second}, {soon, 13 * time.Second}, {late, time.Hour + 7*time.Second}}
 		if !slices.Equal(got, want) {
 			t.Errorf("arrivals %v, want %v", got, want)
+		}
+	})
+}
+
+// Items that come soon after others share a batch. The first one after a rest waits
+// for nothing, nor does what a full batch has left.
+func TestGathers(t *testing.T) {
+	const gather = 10 * time.Millisecond // as in the worker
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fault.Plan{})
+		start := time.Now()
+		var got []string
+		for range worker.Batch + 1 {
+			r.enqueue(0)
+		}
+		stop := r.run("one", func(_ context.Context, items []mailstore.Item) {
+			got = append(got, fmt.Sprint(len(items), " at ", time.Since(start)))
+			for _, it := range items {
+				r.complete(it)
+			}
+		})
+		synctest.Wait()
+		for range 3 {
+			time.Sleep(gather / 5)
+			r.enqueue(0)
+		}
+		time.Sleep(time.Second - 3*gather/5)
+		r.enqueue(0)
+		synctest.Wait()
+		stop()
+		if want := []string{"64 at 0s", "1 at 0s", "3 at 10ms", "1 at 1s"}; !slices.Equal(got, want) {
+			t.Errorf("batches %q, want %q", got, want)
 		}
 	})
 }
