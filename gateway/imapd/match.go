@@ -1,8 +1,6 @@
 package imapd
 
 import (
-	"bytes"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/searchtext"
 	"gosbridge/mailstore"
 )
 
@@ -151,7 +150,7 @@ func (p *searchParser) header(name string) criterion {
 			if !f.Is(name) {
 				continue
 			}
-			if want == "" || strings.Contains(fold(message.DecodeText(f.Value())), folded) {
+			if want == "" || strings.Contains(searchtext.Fold(message.DecodeText(f.Value())), folded) {
 				return yes
 			}
 		}
@@ -198,42 +197,9 @@ func (c *candidate) scan(folded string, header bool) bool {
 		return false
 	}
 	defer r.Close()
-	head, err := io.ReadAll(io.LimitReader(r, min(sum.HeaderSize(), c.s.cfg.HeaderOctets)))
+	found, err := searchtext.Scan(r, min(sum.HeaderSize(), c.s.cfg.HeaderOctets), header, folded)
 	if err != nil {
 		c.err = err
-		return false
 	}
-	if header {
-		for _, f := range message.ParseHeader(head, 0) {
-			line := string(f.Raw) // a line that is no field
-			if f.Name != "" {
-				line = f.Name + ": " + f.Value()
-			}
-			if strings.Contains(fold(message.DecodeText(line)), folded) {
-				return true
-			}
-		}
-	}
-	window := textWindow{needle: []byte(folded)}
-	c.err = message.ScanText(io.MultiReader(bytes.NewReader(head), r), message.Limits{}, func(text []byte) bool {
-		return !window.add(text)
-	})
-	return window.found
-}
-
-// textWindow looks for a needle in text that comes in pieces.
-type textWindow struct {
-	needle []byte
-	tail   []byte // end of what came before, folded
-	found  bool
-}
-
-// add takes a piece and reports whether the needle was found so far.
-func (w *textWindow) add(text []byte) bool {
-	w.tail = append(w.tail, bytes.ToLower(text)...)
-	w.found = w.found || bytes.Contains(w.tail, w.needle)
-	if keep := len(w.needle) - 1; len(w.tail) > keep {
-		w.tail = append(w.tail[:0], w.tail[len(w.tail)-keep:]...)
-	}
-	return w.found
+	return found
 }
