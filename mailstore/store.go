@@ -80,6 +80,8 @@ type Store interface {
 	Directory() Directory
 	// Bodies is where messages' bodies are kept, the inline ones included.
 	Bodies() body.Store
+	// Texts is what searches look through.
+	Texts() Texts
 
 	// Sweep removes bodies and remembered IDs that nothing needs any more.
 	Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error)

@@ -73,7 +73,23 @@ func crashChild(dir, step string) error {
 			}
 		}()
 	}
+	go func() { errs <- crashTexts(ctx, s) }()
 	return <-errs
+}
+
+// crashTexts keeps the texts behind the writers.
+func crashTexts(ctx context.Context, s *Store) error {
+	for {
+		accounts, err := s.Texts().Behind(ctx)
+		if err != nil {
+			return err
+		}
+		for _, account := range accounts {
+			if err := caughtUp(s, account); err != nil {
+				return fmt.Errorf("texts: %w", err)
+			}
+		}
+	}
 }
 
 // crashLetter does what an accept does, all in one Update, and now and then
@@ -236,6 +252,12 @@ func (l *crashLog) verify(t *testing.T, dir string) {
 		err := s.View(ctx, account, func(tx mailstore.Tx) error { return l.verifyAccount(tx, account) })
 		if err != nil {
 			t.Fatal(err)
+		}
+		if err := caughtUp(s, account); err != nil {
+			t.Fatal(err)
+		}
+		if n, want := textsOf(t, s, account), messages(t, s, account); n != want {
+			t.Fatalf("%d texts of %d messages", n, want)
 		}
 	}
 }

@@ -90,6 +90,7 @@ type Store struct {
 	watchers hub
 	wakes    wakes
 	quota    reservations
+	texts    *texts
 
 	background sync.WaitGroup
 	purging    chan struct{} // buffer of one: a purge is asked for
@@ -116,6 +117,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := s.openFiles(path); err != nil {
 		return nil, err
 	}
+	s.texts.open()
 	go s.write()
 	s.background.Add(1)
 	go s.purgeLoop()
@@ -148,6 +150,7 @@ func newStore(opts Options) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.bodies = &bodies{s: s}
+	s.texts = newTexts(s)
 	return s
 }
 
@@ -215,6 +218,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.stopped
 		s.background.Wait()
+		s.texts.close()
 		errBodies := s.large.Close()
 		if s.failed == nil {
 			s.writeFree()
@@ -307,3 +311,16 @@ func (s *Store) Directory() mailstore.Directory { return directory{s} }
 
 // Bodies implements mailstore.Store.
 func (s *Store) Bodies() body.Store { return s.bodies }
+
+// Texts implements mailstore.Store.
+func (s *Store) Texts() mailstore.Texts { return s.texts }
+
+// isClosing reports whether the store was closed.
+func (s *Store) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}

@@ -62,6 +62,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Quota", quotaTests},
 		{"Import", importTests},
 		{"Body", bodyTests},
+		{"Texts", textTests},
 		{"Secret", secretTests},
 		{"Concurrent", concurrentTests},
 		{"History", historyTests},
