@@ -3,6 +3,7 @@ package imapd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -101,6 +102,13 @@ func (s *session) prepareSearch(p *searchParser) error {
 	return nil
 }
 
+// What one View of a search looks at before what is open is looked into: rows,
+// and messages that the rows do not decide on.
+const (
+	searchRows = 16 << 10
+	searchOpen = 1 << 10
+)
+
 // runSearch tries every message the client knows: first by what the rows tell,
 // then by the texts that are kept, and last by reading the messages that have
 // none, or whose text does not tell.
@@ -108,85 +116,158 @@ func (s *session) runSearch(q query) (found []hit, err error) {
 	if len(s.view.uids) == 0 {
 		return nil, nil
 	}
-	known := s.view.set([]span{{0, len(s.view.uids)}})
-	var open []mailstore.UID
-	err = s.slices(known, q.fields, func(batch []*mailstore.Message) error {
-		from := len(found)
-		open = open[:0]
+	set := s.view.set([]span{{0, len(s.view.uids)}})
+	if q.fields == 0 {
+		return s.searchFlags(q, set)
+	}
+	r := &searchRun{query: q, s: s}
+	err = s.slices(set, q.fields, func(batch []*mailstore.Message) error {
 		for _, m := range batch {
-			if s.view.seq(m.UID) == 0 {
-				continue
-			}
-			c := &candidate{s: s, m: m, summed: q.fields&mailstore.FieldSummary != 0}
-			switch q.match(c) {
-			case yes:
-				found = append(found, hit{m.UID, m.ModSeq})
-			case unknown:
-				open = append(open, m.UID)
-			}
+			r.try(m)
 		}
-		if len(open) == 0 {
-			return s.ctx.Err()
-		}
-		more, err := s.lookInto(q, batch, open)
-		found = append(found, more...)
-		slices.SortFunc(found[from:], func(a, b hit) int { return cmp.Compare(a.uid, b.uid) })
-		return err
+		return r.settle()
 	})
-	return found, err
+	return r.found, err
 }
 
-// lookInto decides on the messages of a batch that are still open. A search
-// holds its turn for one batch, so that a long one does not keep others waiting.
-func (s *session) lookInto(q query, batch []*mailstore.Message, open []mailstore.UID) (found []hit, err error) {
-	release, err := s.srv.searchTurn(s.ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if q.parts != 0 {
-		if found, open, err = s.searchTexts(q, batch, open); err != nil {
+// searchFlags is runSearch for keys that ask rows for nothing but flags: there
+// are no messages to put together.
+func (s *session) searchFlags(q query, set mailstore.UIDSet) ([]hit, error) {
+	r := &searchRun{query: q, s: s}
+	var m mailstore.Message
+	for len(set) > 0 {
+		rows := 0
+		err := s.see(func(tx mailstore.Tx) error {
+			rows = 0
+			r.reset()
+			for row, err := range tx.FlagRows(s.view.box, set) {
+				if err != nil {
+					return try("read flags", err)
+				}
+				m.UID, m.ModSeq, m.Flags, m.Keywords = row.UID, row.ModSeq, row.Flags, row.Keywords
+				r.try(&m)
+				if rows++; rows == searchRows || len(r.open) == searchOpen {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = r.settle()
+		}
+		if err != nil {
 			return nil, err
 		}
-	}
-	if len(open) == 0 {
-		return found, s.ctx.Err()
-	}
-	err = s.rows(uidSet(open), q.fields|mailstore.FieldSummary, func(m *mailstore.Message) error {
-		v, err := s.searchMessage(q, &candidate{s: s, m: m, summed: true})
-		if v == yes {
-			found = append(found, hit{m.UID, m.ModSeq})
+		if rows < searchRows && r.tried < searchOpen {
+			break
 		}
-		if err == nil {
-			err = s.ctx.Err()
-		}
-		return err
-	})
-	return found, err
+		set = after(set, m.UID)
+	}
+	return r.found, nil
 }
 
-// searchTexts decides by the texts that are kept, and returns what stays open.
-func (s *session) searchTexts(q query, batch []*mailstore.Message, open []mailstore.UID) (found []hit, left []mailstore.UID, err error) {
-	i, j := 0, 0
-	for text, err := range s.srv.store.Texts().Scan(s.ctx, s.account(), s.view.box, uidSet(open), q.parts) {
+// searchRun is a search under way.
+type searchRun struct {
+	query
+	s     *session
+	seen  int // of the view's UIDs, which ascend as the messages do
+	found []hit
+	from  int                 // of those found, the first of this batch
+	open  []mailstore.Message // of this batch, what its rows do not decide on
+	tried int                 // how many those were
+	c     candidate           // being tried
+}
+
+// with is the next candidate: rows are many, so they share one.
+func (r *searchRun) with(m *mailstore.Message, text *mailstore.Text) *candidate {
+	r.c = candidate{s: r.s, m: m, text: text, summed: text == nil && r.fields&mailstore.FieldSummary != 0}
+	return &r.c
+}
+
+// reset begins a batch anew: a View may run twice.
+func (r *searchRun) reset() { r.found, r.open = r.found[:r.from], r.open[:0] }
+
+// try decides on a message by its row, or leaves it open. Those that the client
+// does not know yet are passed over.
+func (r *searchRun) try(m *mailstore.Message) {
+	uids := r.s.view.uids
+	if r.seen > 0 && r.seen <= len(uids) && uids[r.seen-1] >= m.UID {
+		r.seen = 0
+	}
+	for r.seen < len(uids) && uids[r.seen] < m.UID {
+		r.seen++
+	}
+	if r.seen == len(uids) || uids[r.seen] != m.UID {
+		return
+	}
+	switch r.match(r.with(m, nil)) {
+	case yes:
+		r.found = append(r.found, hit{m.UID, m.ModSeq})
+	case unknown:
+		r.open = append(r.open, *m)
+	}
+}
+
+// settle ends a batch: it looks into the messages that are open. A search holds
+// its turn for one batch, so that a long one does not keep others waiting.
+func (r *searchRun) settle() error {
+	if r.tried = len(r.open); r.tried > 0 {
+		release, err := r.s.srv.searchTurn(r.s.ctx)
 		if err != nil {
-			return nil, nil, fmt.Errorf("search texts: %w", err)
+			return err
 		}
-		for ; open[i] < text.UID; i++ {
-			left = append(left, open[i]) // it has none
+		err = r.lookInto()
+		release()
+		if err != nil {
+			return err
 		}
-		i++
-		for batch[j].UID < text.UID {
-			j++
+		slices.SortFunc(r.found[r.from:], func(a, b hit) int { return cmp.Compare(a.uid, b.uid) })
+	}
+	r.from, r.open = len(r.found), r.open[:0]
+	return r.s.ctx.Err()
+}
+
+// lookInto decides on the messages that are open.
+func (r *searchRun) lookInto() error {
+	left, err := r.texts()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return r.s.rows(uidSet(left), r.fields|mailstore.FieldSummary, func(m *mailstore.Message) error {
+		v, err := r.s.searchMessage(r.query, &candidate{s: r.s, m: m, summed: true})
+		if v == yes {
+			r.found = append(r.found, hit{m.UID, m.ModSeq})
 		}
-		switch q.match(&candidate{s: s, m: batch[j], text: text}) {
+		return errors.Join(err, r.s.ctx.Err())
+	})
+}
+
+// texts decides by the texts that are kept, and returns what stays open.
+func (r *searchRun) texts() (left []mailstore.UID, err error) {
+	uids := make([]mailstore.UID, len(r.open))
+	for i := range r.open {
+		uids[i] = r.open[i].UID
+	}
+	if r.parts == 0 {
+		return uids, nil
+	}
+	i := 0
+	for text, err := range r.s.srv.store.Texts().Scan(r.s.ctx, r.s.account(), r.s.view.box, uidSet(uids), r.parts) {
+		if err != nil {
+			return nil, fmt.Errorf("search texts: %w", err)
+		}
+		for ; uids[i] < text.UID; i++ {
+			left = append(left, uids[i]) // it has none
+		}
+		m := &r.open[i]
+		switch i++; r.match(r.with(m, text)) {
 		case yes:
-			found = append(found, hit{batch[j].UID, batch[j].ModSeq})
+			r.found = append(r.found, hit{m.UID, m.ModSeq})
 		case unknown:
-			left = append(left, text.UID)
+			left = append(left, m.UID)
 		}
 	}
-	return found, append(left, open[i:]...), nil
+	return append(left, uids[i:]...), nil
 }
 
 // searchMessage decides with the summary, and the body if need be. A message

@@ -52,10 +52,12 @@ type textScan struct {
 	parts mailstore.TextParts
 	left  []mailstore.UIDRange
 
-	place *bolt.Cursor
-	head  textReader
-	body  textReader
-	text  mailstore.Text
+	place       *bolt.Cursor
+	start, stop []byte // of the first range that is left
+	at          []byte // where the text lies
+	head        textReader
+	body        textReader
+	text        mailstore.Text
 }
 
 // run yields the texts. The consumer runs outside of what guards against a
@@ -102,43 +104,57 @@ func (s *textScan) run(ctx context.Context, file *bolt.DB, yield func(*mailstore
 
 // next finds the next place within the set, from the one before on.
 func (s *textScan) next(k []byte) (_, v []byte) {
-	if k == nil && len(s.left) > 0 {
-		k, v = s.place.Seek(rowKey(s.keys.num, s.box, s.left[0].Start))
+	if k == nil {
+		if !s.firstRange() {
+			return nil, nil
+		}
+		k, v = s.place.Seek(s.start)
 	} else {
 		k, v = s.place.Next()
 	}
-	for len(s.left) > 0 && k != nil {
-		if bytes.Compare(k, rowKey(s.keys.num, s.box, s.left[0].Start)) < 0 {
-			k, v = s.place.Seek(rowKey(s.keys.num, s.box, s.left[0].Start))
+	for k != nil && bytes.HasPrefix(k, s.start[:8]) {
+		if bytes.Compare(k, s.start) < 0 {
+			k, v = s.place.Seek(s.start)
+			continue
 		}
-		if !bytes.HasPrefix(k, boxKey(s.keys.num, s.box)) {
-			break
-		}
-		if bytes.Compare(k, rowKey(s.keys.num, s.box, s.left[0].Stop)) <= 0 {
+		if bytes.Compare(k, s.stop) <= 0 {
 			return k, v
 		}
 		s.left = s.left[1:]
+		if !s.firstRange() {
+			break
+		}
 	}
 	return nil, nil
 }
 
+// firstRange makes the keys of the first range that is left; false when none is.
+func (s *textScan) firstRange() bool {
+	if len(s.left) == 0 {
+		return false
+	}
+	s.start = rowKey(s.keys.num, s.box, s.left[0].Start)
+	s.stop = rowKey(s.keys.num, s.box, s.left[0].Stop)
+	return true
+}
+
 // load opens the text of a place.
 func (s *textScan) load(k, v []byte) error {
-	number, err := numberOf(v)
-	if err != nil {
-		return err
+	if len(v) != 8 {
+		return fmt.Errorf("place of text: %w", errTextsDamaged)
 	}
+	s.at = append(append(s.at[:0], k[:4]...), v...)
+	var err error
 	s.text.UID = mailstore.UID(binary.BigEndian.Uint32(k[8:]))
 	s.text.Head, s.text.Body = nil, nil
-	at := key(s.keys.num, number)
 	if s.parts&mailstore.TextHead != 0 {
-		if s.text.Head, err = s.head.open(s.keys, at); err != nil {
+		if s.text.Head, err = s.head.open(s.keys, s.at); err != nil {
 			return err
 		}
 		s.text.EmailID = mailstore.ID(s.head.v[:16])
 	}
 	if s.parts&mailstore.TextBody != 0 {
-		if s.text.Body, err = s.body.open(s.keys, at); err != nil {
+		if s.text.Body, err = s.body.open(s.keys, s.at); err != nil {
 			return err
 		}
 	}
@@ -151,6 +167,7 @@ type textReader struct {
 	part  byte
 	clear int // octets before what is sealed
 	v     []byte
+	ad    []byte
 	room  []byte
 	moved bool
 }
@@ -168,7 +185,8 @@ func (r *textReader) open(keys *accountKeys, at []byte) (clear []byte, err error
 	if !bytes.Equal(k, at) || len(r.v) < r.clear {
 		return nil, fmt.Errorf("text that a row leads to: %w", errTextsDamaged)
 	}
-	clear, err = keys.text.Open(r.room[:0], nil, r.v[r.clear:], textAD(r.part, at))
+	r.ad = append(append(r.ad[:0], r.part), at...)
+	clear, err = keys.text.Open(r.room[:0], nil, r.v[r.clear:], r.ad)
 	if err != nil {
 		return nil, fmt.Errorf("unseal text: %w", errTextsDamaged)
 	}

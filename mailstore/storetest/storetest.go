@@ -320,6 +320,30 @@ func (e *env) messages(account mailstore.ID, box mailstore.MailboxID, fields mai
 	return list
 }
 
+// flagRows reads the flags of a set, and compares them with the messages.
+func (e *env) flagRows(account mailstore.ID, box mailstore.MailboxID, in mailstore.UIDSet) (list []string) {
+	e.Helper()
+	e.view(account, func(tx mailstore.Tx) error {
+		list = nil
+		for r, err := range tx.FlagRows(box, in) {
+			if err != nil {
+				return err
+			}
+			list = append(list, fmt.Sprint(r))
+		}
+		var messages []string
+		for m, err := range tx.Messages(box, in, 0) {
+			if err != nil {
+				return err
+			}
+			messages = append(messages, fmt.Sprint(mailstore.FlagRow{UID: m.UID, ModSeq: m.ModSeq, Flags: m.Flags, Keywords: m.Keywords}))
+		}
+		e.eq(list, messages, "rows of flags beside messages")
+		return nil
+	})
+	return list
+}
+
 // read returns the octets of a message from an offset on.
 func (e *env) read(c mailstore.Content, offset int64) (string, error) {
 	r, err := c.Open(e.ctx, e.s2.Bodies(), offset)
