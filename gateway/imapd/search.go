@@ -3,7 +3,6 @@ package imapd
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -212,7 +211,7 @@ func (r *searchRun) try(m *mailstore.Message) {
 // its turn for one batch, so that a long one does not keep others waiting.
 func (r *searchRun) settle() error {
 	if r.tried = len(r.open); r.tried > 0 {
-		release, err := r.s.srv.searchTurn(r.s.ctx)
+		release, err := r.s.srv.searchTurn(r.s.ctx, r.s.st)
 		if err != nil {
 			return err
 		}
@@ -238,7 +237,7 @@ func (r *searchRun) lookInto() error {
 		if v == yes {
 			r.found = append(r.found, hit{m.UID, m.ModSeq})
 		}
-		return errors.Join(err, r.s.ctx.Err())
+		return cmp.Or(err, r.s.ctx.Err(), r.s.st.overErr())
 	})
 }
 
@@ -289,11 +288,17 @@ func (s *session) searchMessage(q query, c *candidate) (verdict, error) {
 
 // searchTurn waits until one of few searches at a time may look into messages:
 // they would take the processors from everybody else. Those that wait are let in
-// in the order they came. The caller gives the turn back.
-func (s *Server) searchTurn(ctx context.Context) (release func(), err error) {
+// in the order they came. The caller gives the turn back. A search whose
+// connection is gone gets no more turns.
+func (s *Server) searchTurn(ctx context.Context, st *stream) (release func(), err error) {
+	if err := st.overErr(); err != nil {
+		return nil, err
+	}
 	select {
 	case s.searches <- struct{}{}:
 		return func() { <-s.searches }, nil
+	case <-st.gone:
+		return nil, st.overErr()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

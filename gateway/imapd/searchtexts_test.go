@@ -3,10 +3,12 @@ package imapd
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"mime"
 	"mime/quotedprintable"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -308,5 +310,58 @@ func TestSearchTextsBehind(t *testing.T) {
 			}
 			l.want(fmt.Sprintf("UID SEARCH BODY \"body %d.\"", i), "OK", "* SEARCH")
 		}
+	}
+}
+
+// TestSearchTurn: as many searches as there are processors look into messages
+// at a time; another waits, until one of them has done a batch, or its
+// connection or the server ends.
+func TestSearchTurn(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliver("INBOX", plainMail)
+	open := func() *stream { return &stream{gone: make(chan struct{}), raw: new(net.TCPConn)} }
+	var releases []func()
+	for range cap(w.server.searches) {
+		release, err := w.server.searchTurn(t.Context(), open())
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.server.searchTurn(over, open()); !errors.Is(err, context.Canceled) {
+		t.Errorf("a server that ends: %v", err)
+	}
+	st := open()
+	waits := make(chan error)
+	go func() {
+		_, err := w.server.searchTurn(t.Context(), st)
+		waits <- err
+	}()
+	st.Cut()
+	st.Cut()
+	var fatal *ended
+	if err := <-waits; !errors.As(err, &fatal) {
+		t.Errorf("a connection that is cut: %v", err)
+	}
+	l := w.selected("INBOX")
+	l.ok("SEARCH SEEN")                // looks into no message
+	l.send("a SEARCH BODY second\r\n") // waits
+	other := w.selected("INBOX")
+	other.ok("NOOP")
+	releases[0]()
+	got, tagged := l.until("a")
+	if !strings.HasPrefix(tagged, "OK") || len(got) != 1 || got[0] != "* SEARCH 1" {
+		t.Errorf("after its turn came: %q %s", got, tagged)
+	}
+	for _, release := range releases[1:] {
+		release()
+	}
+	if _, err := w.server.searchTurn(t.Context(), st); !errors.As(err, &fatal) {
+		t.Errorf("a connection that was cut before: %v", err)
+	}
+	if n := len(w.server.searches); n != 0 {
+		t.Errorf("%d turns are not given back", n)
 	}
 }
