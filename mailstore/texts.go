@@ -41,7 +41,7 @@ type Texts interface {
 	// Settle forgets the texts of messages that are gone, and gives the rows of
 	// messages that were copied or moved their text. It returns rows that have
 	// none, each with its EmailID, limit at most; none when there are no
-	// others. ErrNoAccount.
+	// others, or no texts can be kept. ErrNoAccount.
 	Settle(ctx context.Context, account ID, limit int) ([]Lacking, error)
 	// Put keeps texts, of any accounts, durably. A message that is gone or has
 	// a text is passed over, so a repetition is harmless.

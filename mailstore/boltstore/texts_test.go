@@ -138,6 +138,30 @@ func TestTextsLost(t *testing.T) {
 	}
 }
 
+// TestTextsImpossible: where the file cannot be made the store works without,
+// and says so once.
+func TestTextsImpossible(t *testing.T) {
+	var log bytes.Buffer
+	opts := Options{Dir: t.TempDir()}
+	a := withTexts(t, opts, 3)
+	path := filepath.Join(opts.Dir, textsFile)
+	must(t, os.Remove(path))
+	must(t, os.MkdirAll(filepath.Join(path, "not empty"), 0o700))
+	opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s := reopen(t, opts)
+	must(t, letter(s, a, 10))
+	must(t, caughtUp(s, a))
+	if n := textsOf(t, s, a); n != 0 {
+		t.Errorf("%d texts", n)
+	}
+	if n := strings.Count(log.String(), "no texts for searching are kept"); n != 1 {
+		t.Errorf("log: %s", log.String())
+	}
+	if err := s.Texts().Put(ctx, []mailstore.Text{{Account: a}}); err == nil {
+		t.Error("a text was kept nowhere")
+	}
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

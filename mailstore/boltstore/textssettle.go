@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
@@ -28,6 +29,9 @@ func (t *texts) Settle(ctx context.Context, account mailstore.ID, limit int) (la
 			lacking, more = c.lacking, c.wrote >= settleSlice
 			return err
 		})
+		if errors.Is(err, errNoTexts) {
+			return nil, nil // which the log said when it came to that
+		}
 		if err != nil || !more {
 			return lacking, err
 		}
