@@ -24,6 +24,7 @@ import (
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/searchtext"
 	"gosbridge/gateway/session"
 	"gosbridge/gateway/submission"
 	"gosbridge/gateway/template"
@@ -69,6 +70,7 @@ type Gateway struct {
 	intake    *intake.Intake
 	templates *template.Provider
 	courier   *delivery.Courier
+	texts     *searchtext.Indexer
 	login     *auth.Authenticator
 	submit    *submission.Server
 	imap      *imapd.Server
@@ -139,6 +141,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	g.courier = delivery.New(delivery.Options{
 		Store: store, Office: g.office, Hostname: cfg.Hostname, Now: o.Now, Logger: o.Logger,
 	})
+	g.texts = searchtext.NewIndexer(store, o.Logger)
 	if err := g.servers(); err != nil {
 		return nil, err
 	}

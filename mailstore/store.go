@@ -80,6 +80,8 @@ type Store interface {
 	Directory() Directory
 	// Bodies is where messages' bodies are kept, the inline ones included.
 	Bodies() body.Store
+	// Texts is what searches look through.
+	Texts() Texts
 
 	// Sweep removes bodies and remembered IDs that nothing needs any more.
 	Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error)
@@ -125,6 +127,8 @@ type Tx interface {
 	// Messages yields the messages of set that exist, ascending by UID, with
 	// the fields asked for. The yielded Message is the caller's own.
 	Messages(box MailboxID, set UIDSet, fields Fields) iter.Seq2[*Message, error]
+	// FlagRows is Messages for who needs nothing but flags, of very many.
+	FlagRows(box MailboxID, set UIDSet) iter.Seq2[FlagRow, error]
 	// Changes tells what happened in the mailbox after modseq since.
 	Changes(box MailboxID, since ModSeq) (Changes, error)
 	// ByEmailID returns where the message with that EmailID stands now.

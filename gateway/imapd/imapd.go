@@ -17,6 +17,7 @@ package imapd
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 
 	"gosbridge/gateway/auth"
@@ -89,6 +90,8 @@ type Server struct {
 	log     *slog.Logger
 	conns   *sessions.Table
 	buffers wire.Buffers
+	// searches has room for those that may look into messages at once.
+	searches chan struct{}
 }
 
 // New makes a server. A nil room is NoMailroom, a nil logger discards. The
@@ -104,11 +107,12 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 		logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		store: store,
-		auth:  a,
-		room:  room,
-		log:   logger,
-		conns: sessions.NewTable(auth.IMAP),
+		store:    store,
+		auth:     a,
+		room:     room,
+		log:      logger,
+		conns:    sessions.NewTable(auth.IMAP),
+		searches: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.cfg.Store(&cfg)
 	return s, nil

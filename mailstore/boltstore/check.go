@@ -35,6 +35,7 @@ func (s *Store) Check(ctx context.Context) error {
 		c.items()
 		c.wraps()
 		c.loose()
+		c.texts()
 		return nil
 	})
 	if err != nil {

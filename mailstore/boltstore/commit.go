@@ -258,6 +258,7 @@ func (s *Store) publish(b *batch) {
 			continue
 		}
 		s.watchers.signal(r.w.touched)
+		s.texts.touched(r.w.touched)
 		for class := range maps.Keys(r.w.wakes) {
 			s.wakes.signal(class)
 		}

@@ -1,8 +1,9 @@
 // Package boltstore is the embedded storage engine: package mailstore's
 // contract on one bbolt file, meta.db, with the large bodies beside it.
 //
-// It owns the layout of that file, the keys that seal it, the group commit
-// and the hints to watchers. It never parses mail and knows no letter.
+// It owns the layout of that file and of search.db, which holds the texts of
+// messages and can be made anew (texts.go), the keys that seal both, the group
+// commit and the hints to watchers. It never parses mail and knows no letter.
 //
 // One goroutine writes. It takes whatever Updates wait, runs them in one bbolt
 // transaction, commits once and answers all: two fdatasyncs serve everybody

@@ -115,7 +115,7 @@ func (l *ledger) verify(dir string) error {
 	}
 	err = s.Check(ctx)
 	for n := range loadAccounts {
-		err = errors.Join(err, l.verifyAccount(s, loadAccount(n)))
+		err = errors.Join(err, l.verifyAccount(s, loadAccount(n)), settleAll(s, loadAccount(n)))
 	}
 	return errors.Join(err, s.Close())
 }

@@ -194,7 +194,7 @@ func newLooker(n int) *looker {
 
 // forever works on all sides until something fails.
 func (l *load) forever(seed uint64) error {
-	errs := make(chan error, 3*loadAccounts)
+	errs := make(chan error, 3*loadAccounts+1)
 	until := func(do func() error) {
 		for {
 			if err := do(); err != nil {
@@ -217,7 +217,19 @@ func (l *load) forever(seed uint64) error {
 		eye := newLooker(n)
 		go until(func() error { return l.look(eye) })
 	}
+	go until(l.texts)
 	return <-errs
+}
+
+// texts keeps the texts behind the writers.
+func (l *load) texts() error {
+	accounts, err := l.s.Texts().Behind(ctx)
+	for _, account := range accounts {
+		if err == nil {
+			err = caughtUp(l.s, account)
+		}
+	}
+	return err
 }
 
 // octets are those of the body with an ID: nobody can take one for another.

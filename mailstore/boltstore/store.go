@@ -96,6 +96,7 @@ type Store struct {
 	watchers hub
 	wakes    wakes
 	quota    reservations
+	texts    *texts
 
 	background sync.WaitGroup
 	purging    chan struct{}   // buffer of one: a purge is asked for
@@ -128,6 +129,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := s.countDoomed(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.large.Close(), s.db.Close())
 	}
+	s.texts.open()
 	go s.write()
 	s.background.Go(func() { s.behind(s.purging, s.purgeOne) })
 	s.background.Go(func() { s.behind(s.dropping, s.dropOne) })
@@ -165,6 +167,7 @@ func newStore(opts Options) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.bodies = &bodies{s: s}
+	s.texts = newTexts(s)
 	return s
 }
 
@@ -235,6 +238,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.stopped
 		s.background.Wait()
+		s.texts.close()
 		errBodies := s.large.Close()
 		if s.failed == nil {
 			s.writeFree()
@@ -330,3 +334,16 @@ func (s *Store) Directory() mailstore.Directory { return directory{s} }
 
 // Bodies implements mailstore.Store.
 func (s *Store) Bodies() body.Store { return s.bodies }
+
+// Texts implements mailstore.Store.
+func (s *Store) Texts() mailstore.Texts { return s.texts }
+
+// isClosing reports whether the store was closed.
+func (s *Store) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
