@@ -173,7 +173,7 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 			if at < len(in) && in[at] == i {
 				at++
 				if which(f) {
-					size, err := u.w.dropRow(&u.view, b.ID, f.uid)
+					size, err := u.w.dropRow(&u.view, b, f)
 					if err != nil {
 						return err
 					}
@@ -203,18 +203,15 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 }
 
 // dropRow removes a message's row, its place in the indexes and its use of the
-// body, and returns its size. Flags and counts are the caller's.
-func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int64, error) {
+// body, and returns its size; the last row of a message that is kept goes into
+// the vault. Flags and counts are the caller's.
+func (w *work) dropRow(v *view, b *boxRecord, f flagRow) (int64, error) {
+	box, uid := b.ID, f.uid
 	r, k, err := v.row(box, uid)
 	if err != nil {
 		return 0, err
 	}
 	size := r.size
-	if !r.body.name.IsZero() {
-		if err := w.releaseBody(v.keys, r.body); err != nil {
-			return 0, err
-		}
-	}
 	rec, err := v.email(r.email)
 	if err != nil {
 		return 0, err
@@ -227,8 +224,17 @@ func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int
 	if err := w.put(bEmail, ek, rec.encode()); err != nil {
 		return 0, err
 	}
+	vaulted := false
 	if len(rec.at) == 0 {
 		if err := w.remember(goneEmail, ek, w.s.now()); err != nil {
+			return 0, err
+		}
+		if vaulted, err = w.intoVault(v, b, f, r); err != nil {
+			return 0, err
+		}
+	}
+	if !vaulted && !r.body.name.IsZero() {
+		if err := w.releaseBody(v.keys, r.body); err != nil {
 			return 0, err
 		}
 	}
