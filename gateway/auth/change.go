@@ -61,3 +61,17 @@ func SetDisabled(ctx context.Context, store mailstore.Store, account mailstore.I
 		return was != disabled, nil
 	})
 }
+
+// SetHeld puts an account on legal hold, or releases it, and reports whether it
+// was otherwise before. Of one that is held nothing is destroyed.
+func SetHeld(ctx context.Context, store mailstore.Store, account mailstore.ID, held bool, by journal.Details, now time.Time) (bool, error) {
+	kind := journal.Released
+	if held {
+		kind = journal.LegalHold
+	}
+	return change(ctx, store, account, entryBy(now, kind, by, nil), func(a *mailstore.Account) (bool, error) {
+		was := a.Held
+		a.Held = held
+		return was != held, nil
+	})
+}
