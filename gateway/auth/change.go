@@ -55,11 +55,8 @@ func SetDisabled(ctx context.Context, store mailstore.Store, account mailstore.I
 	if disabled {
 		kind = journal.Disabled
 	}
-	return change(ctx, store, account, entryBy(now, kind, by, nil), func(a *mailstore.Account) (bool, error) {
-		was := a.Disabled
-		a.Disabled = disabled
-		return was != disabled, nil
-	})
+	mark := func(a *mailstore.Account) *bool { return &a.Disabled }
+	return set(ctx, store, account, entryBy(now, kind, by, nil), mark, disabled)
 }
 
 // SetHeld puts an account on legal hold, or releases it, and reports whether it
@@ -69,9 +66,15 @@ func SetHeld(ctx context.Context, store mailstore.Store, account mailstore.ID, h
 	if held {
 		kind = journal.LegalHold
 	}
-	return change(ctx, store, account, entryBy(now, kind, by, nil), func(a *mailstore.Account) (bool, error) {
-		was := a.Held
-		a.Held = held
-		return was != held, nil
+	mark := func(a *mailstore.Account) *bool { return &a.Held }
+	return set(ctx, store, account, entryBy(now, kind, by, nil), mark, held)
+}
+
+// set changes one mark of an account.
+func set(ctx context.Context, store mailstore.Store, account mailstore.ID, e journal.Entry, mark func(*mailstore.Account) *bool, on bool) (bool, error) {
+	return change(ctx, store, account, e, func(a *mailstore.Account) (bool, error) {
+		was := *mark(a)
+		*mark(a) = on
+		return was != on, nil
 	})
 }
