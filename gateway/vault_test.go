@@ -127,6 +127,11 @@ func TestVault(t *testing.T) {
 	without := usage()
 
 	restore := admin.VaultRestore{Account: gatewaytest.Body, Letter: number, Reason: "asked for by phone"}
+	do[admin.LetterHeld](t, g.Admin(), admin.OpLetterHold, admin.LetterHold{Number: number})
+	if err := g.Admin().Call(t.Context(), admin.OpVaultRestore, restore, new(any)); !errors.Is(err, admin.ErrConflict) {
+		t.Errorf("restored while held: %v", err)
+	}
+	do[admin.LetterHeld](t, g.Admin(), admin.OpLetterRelease, admin.LetterHold{Number: number})
 	back := do[[]admin.VaultRestored](t, g.Admin(), admin.OpVaultRestore, restore)
 	if len(back) != 1 || back[0].Already || back[0].Number != number {
 		t.Errorf("restored %+v", back)

@@ -62,7 +62,8 @@ type Keeper interface {
 	Unkeep(email ID) error
 	// Restore gives a message of the vault a row again, without \Deleted, and
 	// takes it out of the vault. It needs no room in the quota, but counts.
-	// ErrNoMessage when it is not in the vault; ErrNoMailbox, ErrLimit as
-	// Append.
+	// ErrNoMessage when it is not in the vault; ErrHeld, before anything is
+	// written, while the message or the account is held: it is to stay as it
+	// is; ErrNoMailbox, ErrLimit as Append.
 	Restore(email ID, box MailboxID) (Appended, error)
 }

@@ -134,7 +134,8 @@ func newVaultRestore(config *string) *cobra.Command {
 		Long: "Put a copy of a letter back that the owner of an account has expunged, by the number of\n" +
 			"the letter or the id of the copy: into the mailbox where it stood; where that is gone,\n" +
 			"or was the trash, into the mailbox of sent letters or INBOX. Its term goes on. A letter\n" +
-			"that stands in a mailbox is left alone. Status 4: its sender has taken it back.",
+			"that stands in a mailbox is left alone. What is on legal hold stays in the vault:\n" +
+			"gosbridge letter export reads it there. Status 4: its sender has taken it back.",
 		Args: exactly("ADDRESS", "NUMBER|ID"), ValidArgsFunction: arguments(config, "account", "letter"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Account, in.Letter = args[0], args[1]

@@ -86,6 +86,8 @@ func (s *Service) vaultRestore(ctx context.Context, in VaultRestore) ([]VaultRes
 			continue // the other copy of a letter to oneself may be there
 		case errors.Is(err, mailstore.ErrNoMailbox):
 			return nil, fmt.Errorf("%w: %s has no mailbox %q", ErrNotFound, in.Account, in.Mailbox)
+		case errors.Is(err, mailstore.ErrHeld):
+			return nil, fmt.Errorf("%w: it is on legal hold and stays in the vault; letter export reads it there", ErrConflict)
 		case errors.Is(err, mailstore.ErrLimit):
 			return nil, fmt.Errorf("%w: the mailbox takes no more keywords; name another one with --mailbox", ErrConflict)
 		case err != nil:

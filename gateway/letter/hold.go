@@ -14,8 +14,8 @@ import (
 
 // Hold puts a letter on legal hold, or releases it: all its copies, with the
 // sender and with every recipient, also with those whom it has yet to reach. A
-// copy that is held is not destroyed, and once in the vault leaves it only to
-// be restored. Each account is an Update of its own; when one fails the others
+// copy that is held is not destroyed, and once in the vault does not leave it.
+// Each account is an Update of its own; when one fails the others
 // are done all the same, and repeating it does what is left. changed is how
 // many copies were otherwise before. by tells in the journals who asked, and
 // why.

@@ -29,8 +29,8 @@ type Restored struct {
 // Restore puts a copy of a letter back that was expunged: into the mailbox with
 // a name, or, with "", into the one where it stood. Where that is gone, or was
 // meant for what goes, it is the mailbox of sent letters or INBOX. mailstore's
-// ErrNoMessage when the account has no such copy, ErrNoMailbox, and ErrLimit
-// when the mailbox has no room for its keywords. by tells in the journal who
+// ErrNoMessage when the account has no such copy, ErrHeld while it is held,
+// ErrNoMailbox, and ErrLimit when the mailbox has no room for its keywords. by tells in the journal who
 // asked.
 func (o *Office) Restore(ctx context.Context, account, email mailstore.ID, mailbox string, by journal.Details) (res Restored, err error) {
 	entry := journal.NewEntry(o.now(), journal.Restored, nil) // its salt is chosen once

@@ -105,6 +105,18 @@ func (u *update) dropKeepEnd(email mailstore.ID) error {
 	return nil
 }
 
+// free returns ErrHeld when a message or its account is held.
+func (v *view) free(k mailstore.Kept) error {
+	owner, _, err := decodeAccountHead(v.keys.id, v.get(bAccount, v.keys.id[:]))
+	if err != nil {
+		return err
+	}
+	if k.Held || owner.account.Held {
+		return fmt.Errorf("message %s: %w", k.EmailID, mailstore.ErrHeld)
+	}
+	return nil
+}
+
 // Unkeep implements mailstore.UpdateTx.
 func (u *update) Unkeep(email mailstore.ID) (err error) {
 	defer u.w.guard(u.w.writes, &err)
@@ -115,12 +127,8 @@ func (u *update) Unkeep(email mailstore.ID) (err error) {
 	if err != nil {
 		return err
 	}
-	owner, _, err := decodeAccountHead(u.keys.id, u.get(bAccount, u.keys.id[:]))
-	if err != nil {
+	if err := u.free(old); err != nil {
 		return err
-	}
-	if old.Held || owner.account.Held {
-		return fmt.Errorf("message %s: %w", email, mailstore.ErrHeld)
 	}
 	if err := u.dropKeepEnd(email); err != nil {
 		return err

@@ -152,6 +152,13 @@ func (u *update) Restore(email mailstore.ID, box mailstore.MailboxID) (a mailsto
 	if e == nil {
 		return a, fmt.Errorf("vault: %w", mailstore.ErrNoMessage)
 	}
+	kept, err := u.Kept(email)
+	if err == nil {
+		err = u.free(kept)
+	}
+	if err != nil {
+		return a, err
+	}
 	b, err := u.target(box)
 	if err != nil {
 		return a, err

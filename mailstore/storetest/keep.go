@@ -160,8 +160,16 @@ func testHeld(e *env) {
 	e.eq(len(e.until(a, e.clock.Now())), 0, "a held letter at the end of its term")
 	e.expungeAll(a, e.inbox(a))
 	e.is(unkeep(), mailstore.ErrHeld, "unkeep a held letter in the vault")
+	restore := func() error {
+		return e.s.Update(e.ctx, a, func(tx mailstore.UpdateTx) error {
+			_, err := tx.Restore(m.EmailID, 1)
+			return err
+		})
+	}
+	e.is(restore(), mailstore.ErrHeld, "restore a held letter")
 	hold(false, true)
 	e.reopen()
+	e.is(restore(), mailstore.ErrHeld, "restore in a held account")
 	e.is(unkeep(), mailstore.ErrHeld, "unkeep in a held account")
 	e.view(a, func(tx mailstore.Tx) error {
 		owner, err := tx.Account()
