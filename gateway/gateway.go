@@ -37,6 +37,9 @@ const (
 	// sweepGrace how old they must be: longer than any letter is under way.
 	sweepEvery = time.Hour
 	sweepGrace = 24 * time.Hour
+	// retainEvery is how often the terms of letters are looked after. They end
+	// at midnight, and so an owner gets one notice a day at most.
+	retainEvery = 6 * time.Hour
 )
 
 // Options are what New takes beside the configuration.
@@ -130,7 +133,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	if cfg.MasterKey.Inside(cfg.Data) {
 		o.Logger.Warn("the master key lies in the data folder: whoever copies the folder can read it", "file", cfg.MasterKey.File)
 	}
-	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Now: o.Now, Logger: o.Logger})
+	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Retention: retention(cfg), Now: o.Now, Logger: o.Logger})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
 		Limits: message.Limits{}, Default: config.DefaultType, Book: made.book, Now: o.Now, Logger: o.Logger,

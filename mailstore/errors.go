@@ -12,6 +12,12 @@ var (
 
 	ErrNoCredential = errors.New("no such credential")
 
+	// ErrNotKept says that no retention is noted for a message.
+	ErrNotKept = errors.New("message not kept")
+	// ErrHeld says that a message, or its account, is held: it must neither be
+	// destroyed nor leave the vault.
+	ErrHeld = errors.New("held")
+
 	// ErrExists says that a name, an address or an ID is taken.
 	ErrExists = errors.New("already exists")
 	// ErrQuota says that the account's quota would be exceeded.

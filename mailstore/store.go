@@ -156,6 +156,8 @@ type Tx interface {
 
 	// Item returns a queue item of this account, ErrNoItem when absent.
 	Item(id ID) (Item, error)
+
+	KeptReader
 }
 
 // UpdateTx changes one account. A method that fails after it wrote something
@@ -167,14 +169,15 @@ type UpdateTx interface {
 	LetterWriter
 	Outbox
 	JournalWriter
+	Keeper
 	// PutAccount changes the account's own record (settings, quota,
-	// disabled). ID, Holder and Addresses are the Directory's and ignored.
+	// disabled, held). ID, Holder and Addresses are the Directory's and ignored.
 	PutAccount(Account) error
 }
 
 // Usage is how much an account holds.
 type Usage struct {
-	Octets   int64 // RFC822.SIZE of all messages
+	Octets   int64 // RFC822.SIZE of all messages, those in the vault aside
 	Messages int64
 	Quota    int64 // octets; 0 means without limit
 }

@@ -72,6 +72,8 @@ func New(o Options) *Service {
 		OpAccountPassword:  change(s.accountPassword),
 		OpAccountDisable:   change(s.accountDisable),
 		OpAccountEnable:    change(s.accountEnable),
+		OpAccountHold:      change(s.accountHold),
+		OpAccountRelease:   change(s.accountRelease),
 		OpCredentialAdd:    change(s.credentialAdd),
 		OpCredentialList:   look(s.credentialList),
 		OpCredentialRevoke: change(s.credentialRevoke),
@@ -79,6 +81,10 @@ func New(o Options) *Service {
 		OpLetterShow:       look(s.letterShow),
 		OpLetterRecall:     change(s.letterRecall),
 		OpLetterExport:     change(s.letterExport),
+		OpLetterHold:       change(s.letterHold),
+		OpLetterRelease:    change(s.letterRelease),
+		OpVaultList:        look(s.vaultList),
+		OpVaultRestore:     change(s.vaultRestore),
 		OpRegistryShow:     look(s.registryShow),
 		OpRegistryList:     look(s.registryList),
 		OpRegistrySearch:   look(s.registrySearch),
@@ -99,6 +105,8 @@ const (
 	OpAccountPassword  = "account/password"
 	OpAccountDisable   = "account/disable"
 	OpAccountEnable    = "account/enable"
+	OpAccountHold      = "account/hold"
+	OpAccountRelease   = "account/release"
 	OpCredentialAdd    = "credential/add"
 	OpCredentialList   = "credential/list"
 	OpCredentialRevoke = "credential/revoke"
@@ -106,6 +114,10 @@ const (
 	OpLetterShow       = "letter/show"
 	OpLetterRecall     = "letter/recall"
 	OpLetterExport     = "letter/export"
+	OpLetterHold       = "letter/hold"
+	OpLetterRelease    = "letter/release"
+	OpVaultList        = "vault/list"
+	OpVaultRestore     = "vault/restore"
 	OpRegistryShow     = "registry/show"
 	OpRegistryList     = "registry/list"
 	OpRegistrySearch   = "registry/search"
@@ -189,7 +201,7 @@ var kinds = []struct {
 	{"invalid", ErrInvalid, []error{auth.ErrInvalid}},
 	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter, auth.ErrNoCredential}},
 	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict, letter.ErrStale}},
-	{"too-late", ErrTooLate, []error{letter.ErrTooLate}},
+	{"too-late", ErrTooLate, []error{letter.ErrTooLate, letter.ErrTakenBack}},
 	{"forbidden", ErrForbidden, nil},
 }
 

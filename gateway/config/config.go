@@ -18,6 +18,7 @@ type Config struct {
 	Registry  Registry   `toml:"registry"`
 	Limits    Limits     `toml:"limits"`
 	IMAP      IMAPLimits `toml:"imap"`
+	Retention Retention  `toml:"retention"`
 	Log       Log        `toml:"log"`
 
 	Organisations []Organisation `toml:"organisation"`
@@ -135,6 +136,13 @@ type IMAPLimits struct {
 	// What an account can have in the store.
 	Mailboxes       int `toml:"mailboxes"`
 	MailboxKeywords int `toml:"mailbox_keywords"` // different ones of a mailbox
+}
+
+// Retention says how the ends of letters' terms are told and put off. The terms
+// themselves are of the letter types.
+type Retention struct {
+	Warning   policy.Period `toml:"warning"`   // before the end, when the owner is told
+	Extension policy.Period `toml:"extension"` // of the term of a letter that is flagged
 }
 
 // Log is how the service logs, to standard error.

@@ -23,6 +23,7 @@ func Default() Config {
 		Registry:  Registry{File: "registry.csv"},
 		Limits:    defaultLimits(),
 		IMAP:      defaultIMAP(),
+		Retention: Retention{Warning: policy.Days(30), Extension: policy.Years(1)},
 		Log:       Log{Level: "info", Format: "text"},
 		Listeners: defaultListeners(),
 		Suffixes:  policy.DefaultSuffixes(),

@@ -56,6 +56,7 @@ func (c Config) Validate() error {
 	c.validateListeners(&p)
 	c.Limits.validate(&p)
 	c.IMAP.validate(&p)
+	c.Retention.validate(&p)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	rules, err := policy.NewRules(c.Profiles)
@@ -69,6 +70,15 @@ func (c Config) Validate() error {
 		return refused(p...)
 	}
 	return nil
+}
+
+func (r Retention) validate(p *problems) {
+	if r.Warning.IsZero() || r.Warning.Unlimited {
+		p.add("retention.warning", "must be days, months or years, not %s", r.Warning)
+	}
+	if r.Extension.IsZero() {
+		p.add("retention.extension", "must be above zero")
+	}
 }
 
 func (o Operator) validate(p *problems) {

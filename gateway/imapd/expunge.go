@@ -102,8 +102,8 @@ func (s *session) expungeSome(uids []mailstore.UID) error {
 			return nil
 		}
 		set := uidSet(doomed)
-		if err := s.srv.room.OnLeave(tx, *s.who, box, set); err != nil {
-			return try("letters on leaving", err)
+		if err := s.srv.room.OnExpunge(tx, *s.who, box, set); err != nil {
+			return try("letters on expunge", err)
 		}
 		_, err = tx.Expunge(box.ID, set, true)
 		return try("expunge", err)

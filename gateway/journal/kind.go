@@ -25,6 +25,13 @@ const (
 	Receipt      = "receipt"      // a receipt was filed, with the hash of its evidence
 	Signature    = "signature"    // a signature was verified or made
 
+	// Retention.
+	Warned    = "retention-warned"    // the owner was told of letters whose term ends
+	Extended  = "extended"            // a letter is kept longer, for its owner wants it
+	LegalHold = "legal-hold"          // a letter or the account must not lose anything
+	Released  = "released"            // and that is over
+	Restored  = "restored-from-vault" // an expunged letter came back
+
 	// Access.
 	Login       = "login"        // a credential opened the account
 	LoginFailed = "login-failed" // an attempt was turned away
@@ -67,6 +74,11 @@ var descriptions = map[string]string{
 	Appeal:       "act on an appeal",
 	Receipt:      "receipt filed",
 	Signature:    "signature made or verified",
+	Warned:       "owner warned of the end of retention",
+	Extended:     "retention extended",
+	LegalHold:    "put on legal hold",
+	Released:     "released from legal hold",
+	Restored:     "restored from the vault",
 	Login:        "login",
 	LoginFailed:  "login refused",
 	Read:         "messages read",

@@ -18,10 +18,12 @@ import (
 
 // Options are what an Office works with.
 type Options struct {
-	Store  mailstore.Store
-	Maker  *receipt.Maker
-	Now    func() time.Time
-	Logger *slog.Logger
+	Store mailstore.Store
+	Maker *receipt.Maker
+	// Retention is how the ends of letters' terms are told and put off.
+	Retention Retention
+	Now       func() time.Time
+	Logger    *slog.Logger
 }
 
 // Office prepares transitions: it builds and signs their evidence and
@@ -29,6 +31,7 @@ type Options struct {
 type Office struct {
 	store mailstore.Store
 	maker atomic.Pointer[receipt.Maker]
+	rules atomic.Pointer[Retention]
 	now   func() time.Time
 	log   *slog.Logger
 }
@@ -37,6 +40,7 @@ type Office struct {
 func NewOffice(o Options) *Office {
 	office := &Office{store: o.Store, now: o.Now, log: o.Logger}
 	office.maker.Store(o.Maker)
+	office.SetRetention(o.Retention)
 	return office
 }
 

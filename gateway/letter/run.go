@@ -212,7 +212,13 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry jo
 	if err != nil {
 		return err
 	}
-	rows, err := tx.ByEmailID(ArrivalID(rec.ID, account.ID))
+	// Its owner has not read it and is not to have it: no vault keeps it, but
+	// one that is held. That goes on being kept, where nobody sees it.
+	id := ArrivalID(rec.ID, account.ID)
+	if err := tx.Unkeep(id); err != nil && !errors.Is(err, mailstore.ErrHeld) {
+		return err
+	}
+	rows, err := tx.ByEmailID(id)
 	if err != nil {
 		return err
 	}

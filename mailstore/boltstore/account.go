@@ -59,6 +59,22 @@ func decodeState(v []byte) (*state, error) {
 	return st, nil
 }
 
+// What stands in the clear of an account, as bits.
+const (
+	accountDisabled = 1 << iota
+	accountHeld
+)
+
+func accountFlags(a mailstore.Account) (flags byte) {
+	if a.Disabled {
+		flags |= accountDisabled
+	}
+	if a.Held {
+		flags |= accountHeld
+	}
+	return flags
+}
+
 // encodeAccount seals and encodes an account's row.
 func encodeAccount(keys *accountKeys, a mailstore.Account) []byte {
 	var hidden encoder
@@ -70,7 +86,7 @@ func encodeAccount(keys *accountKeys, a mailstore.Account) []byte {
 	e.fixed32(keys.holder)
 	e.id(a.Holder)
 	e.time(a.Created)
-	e.bool(a.Disabled)
+	e.byte(accountFlags(a))
 	e.int(a.Quota)
 	e.raw(seal(keys.seal, bAccount, a.ID[:], hidden.b))
 	return e.b
@@ -83,7 +99,8 @@ func decodeAccountHead(id mailstore.ID, v []byte) (rec accountRecord, sealed []b
 	rec.account.ID = id
 	rec.account.Holder = d.id()
 	rec.account.Created = d.time()
-	rec.account.Disabled = d.bool()
+	flags := d.byte()
+	rec.account.Disabled, rec.account.Held = flags&accountDisabled != 0, flags&accountHeld != 0
 	rec.account.Quota = d.int()
 	if d.bad {
 		return rec, nil, fmt.Errorf("account %s: %w", id, mailstore.ErrDamaged)

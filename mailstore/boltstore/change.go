@@ -164,34 +164,38 @@ func (u *update) Expunge(box mailstore.MailboxID, set mailstore.UIDSet, onlyDele
 	if err := u.count(n); err != nil {
 		return nil, err
 	}
-	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 }, u.s.mayWait(n))
+	how := atOnce
+	if u.s.mayWait(n) {
+		how = behind
+	}
+	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 }, how)
 }
 
-// remove takes the messages of set that which selects out of a mailbox. With
-// later their rows are left to be dropped behind.
-func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool, later bool) (gone mailstore.UIDSet, err error) {
+// remove takes the messages of set that which selects out of a mailbox. What
+// becomes of their rows is how.
+func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool, how fate) (gone mailstore.UIDSet, err error) {
 	st, err := u.state()
 	if err != nil {
 		return nil, err
 	}
 	err = u.eachChunk(b.ID, set, func(number uint32, rows []flagRow, in []int) error {
-		left := make([]flagRow, 0, len(rows))
+		stay := make([]flagRow, 0, len(rows))
 		var doomed []flagRow
 		at := 0
 		for i, f := range rows {
 			if at == len(in) || in[at] != i {
-				left = append(left, f)
+				stay = append(stay, f)
 				continue
 			}
 			if at++; !which(f) {
-				left = append(left, f)
+				stay = append(stay, f)
 				continue
 			}
-			size, err := u.removeRow(b, f, later)
+			size, left, err := u.removeRow(b, f, how)
 			if err != nil {
 				return err
 			}
-			if later {
+			if left {
 				doomed = append(doomed, f)
 			}
 			gone = appendUID(gone, f.uid)
@@ -201,15 +205,15 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 			st.octets -= size
 			st.messages--
 		}
-		if len(left) == len(rows) {
+		if len(stay) == len(rows) {
 			return nil
 		}
-		if later {
+		if len(doomed) > 0 {
 			if err := u.w.doom(u.keys, b.ID, doomed); err != nil {
 				return err
 			}
 		}
-		return u.putChunk(b.ID, number, left)
+		return u.putChunk(b.ID, number, stay)
 	})
 	if err != nil || len(gone) == 0 {
 		return gone, err
@@ -223,30 +227,42 @@ func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) 
 	return gone, nil
 }
 
-// removeRow drops a message's row now, unless later, and returns its size.
-func (u *update) removeRow(b *boxRecord, f flagRow, later bool) (int64, error) {
-	if !later {
-		return u.w.dropRow(&u.view, b.ID, f.uid)
+// fate is what becomes of the rows of messages that leave a mailbox.
+type fate uint8
+
+const (
+	atOnce fate = iota // they are dropped in this commit
+	behind             // and behind it, but for those that are kept
+	moved              // all of them behind it: their messages stand elsewhere
+)
+
+// removeRow drops a message's row unless it may be left, and returns its size.
+// What is kept is not left: its last row is in the vault with this commit.
+func (u *update) removeRow(b *boxRecord, f flagRow, how fate) (size int64, left bool, err error) {
+	if how != atOnce {
+		var r row
+		if _, err := u.readRow(&r, b.ID, f.uid); err != nil {
+			return 0, false, err
+		}
+		if how == moved || u.get(bKeep, keepKey(u.keys.num, r.email)) == nil {
+			return r.size, true, nil
+		}
 	}
-	var r row
-	_, err := u.readRow(&r, b.ID, f.uid)
-	return r.size, err
+	size, err = u.w.dropRow(&u.view, b, f)
+	return size, false, err
 }
 
 // dropRow removes a message's row, its place in the indexes and its use of the
-// body, and returns its size. Flags and counts are the caller's.
-func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int64, error) {
+// body, and returns its size; a message that is kept and stands nowhere else
+// goes into the vault. Flags and counts are the caller's.
+func (w *work) dropRow(v *view, b *boxRecord, f flagRow) (int64, error) {
+	box, uid := b.ID, f.uid
 	var r row
 	k, err := v.readRow(&r, box, uid)
 	if err != nil {
 		return 0, err
 	}
 	size := r.size
-	if !r.body.name.IsZero() {
-		if err := w.releaseBody(v.keys, r.body); err != nil {
-			return 0, err
-		}
-	}
 	rec, err := v.email(r.email)
 	if err != nil {
 		return 0, err
@@ -261,6 +277,15 @@ func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int
 	}
 	if len(rec.at) == 0 {
 		if err := w.remember(goneEmail, ek, w.s.now()); err != nil {
+			return 0, err
+		}
+	}
+	vaulted, err := w.intoVault(v, b, f, &r, rec)
+	if err != nil {
+		return 0, err
+	}
+	if !vaulted && !r.body.name.IsZero() {
+		if err := w.releaseBody(v.keys, r.body); err != nil {
 			return 0, err
 		}
 	}
@@ -297,7 +322,11 @@ func (u *update) Move(src mailstore.MailboxID, set mailstore.UIDSet, dst mailsto
 	for _, uid := range c.Source {
 		old = appendUID(old, uid)
 	}
-	_, err = u.remove(from, old, func(flagRow) bool { return true }, u.s.mayWait(len(c.Source)))
+	how := atOnce
+	if u.s.mayWait(len(c.Source)) {
+		how = moved
+	}
+	_, err = u.remove(from, old, func(flagRow) bool { return true }, how)
 	return c, err
 }
 

@@ -45,6 +45,7 @@ func (a *accountChecker) check() {
 	}
 	a.rows()
 	a.emails()
+	a.checkKept()
 	a.letters()
 	a.journal(st)
 	a.scan(bCred, key(num), nil, func(k, raw []byte) bool {

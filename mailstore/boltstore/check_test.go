@@ -27,6 +27,19 @@ func fullStore(t *testing.T, opts Options) mailstore.ID {
 	must(d.PutCredential(ctx, mailstore.Credential{ID: mailstore.NewID(), Account: a, Data: []byte("x")}))
 	must(d.PutSetting(ctx, "name", []byte("x")))
 	letter := mailstore.NewID()
+	kept, err := s.Bodies().Put(ctx, strings.NewReader("kept"))
+	must(err)
+	must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error { // it ends in the vault
+		m := mailstore.NewMessage{EmailID: mailstore.NewID(), LetterID: letter, Content: mailstore.Content{Body: kept, Length: 4}}
+		if err := tx.Keep(mailstore.Kept{EmailID: m.EmailID, LetterID: letter, Until: time.Now()}); err != nil {
+			return err
+		}
+		if _, err := tx.Append(1, m); err != nil {
+			return err
+		}
+		_, err := tx.Expunge(1, mailstore.UIDSet{{Start: 1}}, false)
+		return err
+	}))
 	for i := range int64(3) {
 		ref, err := s.Bodies().Put(ctx, strings.NewReader("text"))
 		must(err)
@@ -139,6 +152,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add((&logEntry{created: mailstore.UIDSet{{Start: 1, Stop: 5}}, vanished: mailstore.UIDSet{{Start: 7, Stop: 7}}}).encode())
 	f.Add((&row{size: 5, letter: mailstore.ID{1}, received: time.Now(), summary: []byte("s")}).encode())
 	f.Add((&itemRecord{Item: mailstore.Item{Class: "c"}, bodies: []bodyRef{{size: 5}}}).encode())
+	f.Add(encodeKept(mailstore.Kept{LetterID: mailstore.ID{1}, Until: time.Now(), Held: true}))
+	f.Add((&vaultEntry{box: 1, uid: 2, flags: 1, at: time.Now(), row: row{size: 5}}).encode())
 	f.Add((&emailRecord{uid: 1, mod: 2, at: []mailstore.Location{{Mailbox: 1, UID: 2}}}).encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if st, err := decodeState(raw); err == nil {
@@ -157,6 +172,16 @@ func FuzzDecode(f *testing.F) {
 		_, _, _, _ = decodeDoomed(raw, raw)
 		_, _, _ = decodeAccountHead(mailstore.ID{}, raw)
 		_, _, _ = decodeLetterHead(raw, raw)
+		if k, err := decodeKept(mailstore.ID{}, raw); err == nil {
+			k, err = decodeKept(mailstore.ID{}, encodeKept(k)) // times are clamped once
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, k, func(raw []byte) (mailstore.Kept, error) { return decodeKept(mailstore.ID{}, raw) }, encodeKept(k))
+		}
+		if len(raw) > 40 { // any id that the row may have
+			_, _ = decodeVaultEntry(mailstore.ID(raw[18:34]), raw)
+		}
 	})
 }
 

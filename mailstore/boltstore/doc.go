@@ -26,7 +26,7 @@
 //	setting   MAC of name                         value (sealed)
 //	box       account, mailbox                    counts, name and keywords (sealed)
 //	boxname   account, MAC of name                mailbox
-//	purge     account, mailbox                    deleted, rows still to be removed
+//	purge     account, mailbox                    deleted, rows still to be removed; its account and record
 //	doomed    account, mailbox, first uid         account id; flags of expunged messages, to be dropped
 //	row       account, mailbox, uid               message without flags
 //	flag      account, mailbox, uid/128           modseq, flags and keywords of 128 UIDs
@@ -47,4 +47,7 @@
 //	wrap      body name, holder                   uses, size, place, wrapped key
 //	inline    place                               sealed small body
 //	dead      time, place, body name              bodies that nobody holds any more
+//	keep      account, EmailID                    term and hold of a message
+//	keepend   account, end of term, EmailID       nothing
+//	vault     account, EmailID                    row of a kept message without a mailbox
 package boltstore

@@ -139,11 +139,19 @@ func (w *work) dropDoomed(k, raw []byte) (int, error) {
 		return 0, err
 	}
 	v := &view{txn: w.txn, keys: keys}
+	b, err := v.box(box)
+	if errors.Is(err, mailstore.ErrNoMailbox) { // what is kept of it was not left here
+		b, err = &boxRecord{}, nil
+		b.ID = box
+	}
+	if err != nil {
+		return 0, err
+	}
 	for _, f := range rows {
 		if w.get(bRow, rowKey(keys.num, box, f.uid)) == nil {
 			continue // it went with its mailbox
 		}
-		if _, err := w.dropRow(v, box, f.uid); err != nil {
+		if _, err := w.dropRow(v, b, f); err != nil {
 			return 0, fmt.Errorf("drop: %w", err)
 		}
 	}

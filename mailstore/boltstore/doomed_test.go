@@ -303,12 +303,12 @@ func TestDoomedInDeletedMailbox(t *testing.T) {
 			}
 			purge := func() {
 				err := s.submit(ctx, func(w *work) error {
-					k, id := w.b(bPurge).Cursor().First()
-					keys, err := w.accountKeys(mailstore.ID(id), false)
+					k, raw := w.b(bPurge).Cursor().First()
+					keys, err := w.accountKeys(mailstore.ID(raw), false)
 					if err != nil {
 						return err
 					}
-					return w.purgeSlice(keys, copied(k))
+					return w.purgeSlice(keys, copied(k), copied(raw[16:]))
 				})
 				if err != nil {
 					t.Fatal(err)

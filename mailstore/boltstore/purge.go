@@ -54,31 +54,44 @@ func (s *Store) purgeOne(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = s.submit(ctx, func(w *work) error {
-		k, id := w.b(bPurge).Cursor().First()
+		k, raw := w.b(bPurge).Cursor().First()
 		if k == nil {
 			return nil
 		}
-		keys, err := w.accountKeys(mailstore.ID(id), !w.created)
+		d := decoder{b: raw}
+		keys, err := w.accountKeys(d.id(), !w.created)
 		if err != nil {
 			return err
 		}
-		return w.purgeSlice(keys, copied(k))
+		return w.purgeSlice(keys, copied(k), copied(d.b))
 	})
 	return true, err
 }
 
-// purgeSlice removes some rows of the deleted mailbox with that key; when none
-// are left, the memory of the mailbox.
-func (w *work) purgeSlice(keys *accountKeys, k []byte) error {
-	box := mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+// purgeSlice removes some rows of the deleted mailbox with that key and record;
+// when none are left, the memory of the mailbox.
+func (w *work) purgeSlice(keys *accountKeys, k, record []byte) error {
+	b := &boxRecord{}
+	b.ID = mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+	if len(record) > 0 { // one that an earlier release deleted has none
+		var err error
+		if b, err = decodeBox(keys, b.ID, record); err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+	}
 	v := &view{txn: w.txn, keys: keys}
+	flags := flagReader{v: v, box: b.ID}
 	var rows, logs [][]byte
 	w.scan(bRow, k, nil, func(k, _ []byte) bool {
 		rows = append(rows, copied(k))
 		return len(rows) < purgeSlice
 	})
 	for _, rk := range rows {
-		if _, err := w.dropRow(v, box, mailstore.UID(binary.BigEndian.Uint32(rk[8:]))); err != nil {
+		f, err := flags.read(mailstore.UID(binary.BigEndian.Uint32(rk[8:])))
+		if err == nil {
+			_, err = w.dropRow(v, b, f)
+		}
+		if err != nil {
 			return fmt.Errorf("purge: %w", err)
 		}
 	}

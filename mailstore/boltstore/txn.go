@@ -44,6 +44,9 @@ const (
 	bDead
 	bRowKey
 	bDoomed
+	bKeep
+	bKeepEnd
+	bVault
 	bucketCount
 )
 
@@ -52,6 +55,7 @@ var bucketNames = [bucketCount]string{
 	"box", "boxname", "purge", "row", "flag", "log", "email", "shows",
 	"letter", "lettime", "letkey", "evidence", "journal", "hash",
 	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey", "doomed",
+	"keep", "keepend", "vault",
 }
 
 // random says which buckets have keys without order: MACs, names, and ids that
@@ -59,6 +63,7 @@ var bucketNames = [bucketCount]string{
 // and filled up, which would leave pages with random keys nearly empty.
 var random = [bucketCount]bool{
 	bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bRowKey: true, bWrap: true, bEmail: true, bPast: true,
+	bKeep: true, bVault: true,
 }
 
 // txn is a bbolt transaction with its buckets at hand, and a cursor for each

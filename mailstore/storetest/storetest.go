@@ -55,6 +55,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Copy", copyTests},
 		{"Changes", changesTests},
 		{"Letter", letterTests},
+		{"Keep", keepTests},
 		{"Journal", journalTests},
 		{"Queue", queueTests},
 		{"Watch", watchTests},
