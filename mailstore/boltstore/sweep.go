@@ -77,6 +77,9 @@ const commitTime = time.Minute
 // recentDead reads the bodies that died after limit.
 func (s *Store) recentDead(ctx context.Context, limit time.Time) (recentDead, error) {
 	r := recentDead{names: map[body.Name]bool{}, until: s.now().Add(-commitTime)}
+	if r.until.Before(limit) { // a grace time shorter than that
+		r.until = limit
+	}
 	err := s.read(ctx, func(t *txn) error {
 		t.died(limit, func(name body.Name) bool { r.names[name] = true; return true })
 		return nil
