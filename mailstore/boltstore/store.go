@@ -91,8 +91,9 @@ type Store struct {
 	wakes    wakes
 	quota    reservations
 
-	background sync.WaitGroup
-	purging    chan struct{} // buffer of one: a purge is asked for
+	background  sync.WaitGroup
+	purging     chan struct{} // buffer of one: a purge is asked for
+	maintenance chan struct{} // buffer of one: taken by whoever maintains
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -106,6 +107,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := newStore(opts)
 	path := filepath.Join(opts.Dir, metaFile)
+	if unfinished(opts.Dir) {
+		return nil, fmt.Errorf("open store in %s: %w", opts.Dir, ErrUnfinished)
+	}
 	if opts.Create {
 		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data folder: %w", err)
@@ -140,6 +144,8 @@ func newStore(opts Options) *Store {
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		purging:  make(chan struct{}, 1),
+
+		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now
