@@ -18,6 +18,7 @@ type Config struct {
 	Registry  Registry   `toml:"registry"`
 	Limits    Limits     `toml:"limits"`
 	IMAP      IMAPLimits `toml:"imap"`
+	Backup    Backup     `toml:"backup"`
 	Log       Log        `toml:"log"`
 
 	Organisations []Organisation `toml:"organisation"`
