@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -44,14 +45,21 @@ type RestoreOptions struct {
 	Progress func(done, total int64) // octets; nil for none
 }
 
+// SkippedUIDs is how many UIDs a restore leaves out in each mailbox. A client
+// has to forget all UIDs when UIDVALIDITY changes (RFC 3501 §2.3.1.1), but some
+// compare Message-IDs and keep what they know when most agree: mbsync does. To
+// them the UIDs of messages that came after the backup must not name others.
+const SkippedUIDs = 1 << 20
+
 // Restored is what a restored store goes on with.
 type Restored struct {
 	Generation uint32
 	NextNumber uint64
 }
 
-// Restore makes a store of a backup. Generation and numbers are raised, so that
-// neither UIDs nor numbers name anything else than what they named before. The
+// Restore makes a store of a backup. Generation and numbers are raised, and UIDs
+// left out, so that neither UIDs nor numbers name anything else than what they
+// named before. The
 // store appears whole or not at all; after a crash Restore is to be repeated.
 // ErrExists when the folder holds a store, ErrKey when the master key does not
 // fit, ErrDamaged when a file is not as it was written: then nothing changed.
@@ -78,7 +86,9 @@ func Restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 	if err != nil {
 		return r, err
 	}
-	r, err = s.raise(ctx, o)
+	if r, err = s.raise(ctx, o); err == nil {
+		err = s.skipUIDs(ctx)
+	}
 	if err == nil && o.Then != nil {
 		err = o.Then(ctx, s, r)
 	}
@@ -136,6 +146,46 @@ func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, err er
 		return w.put(bMeta, metaGeneration, key(r.Generation))
 	})
 	return r, err
+}
+
+// skipUIDs leaves UIDs out in every mailbox, an account after the other: the
+// store is not seen by anybody before all have it.
+func (s *Store) skipUIDs(ctx context.Context) error {
+	accounts, ctx := errgroup.WithContext(ctx)
+	accounts.SetLimit(batchRequests / 8) // they share commits
+	for a, err := range s.Directory().Accounts(ctx) {
+		if err != nil {
+			accounts.Go(func() error { return err })
+			break
+		}
+		accounts.Go(func() error {
+			err := s.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error { return tx.(*update).skipUIDs() })
+			if err != nil {
+				return fmt.Errorf("UIDs of %s: %w", a.ID, err)
+			}
+			return nil
+		})
+	}
+	return accounts.Wait()
+}
+
+// skipUIDs leaves UIDs out in the account's mailboxes. One that has no room for
+// it is left as it is.
+func (u *update) skipUIDs() error {
+	list, err := u.Mailboxes()
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		b, err := u.box(m.ID)
+		if err != nil {
+			return err
+		}
+		if next := b.UIDNext + SkippedUIDs; next > b.UIDNext {
+			b.UIDNext, b.dirty = next, true
+		}
+	}
+	return nil
 }
 
 // stageName is the folder, in the data folder, in which a restored store is

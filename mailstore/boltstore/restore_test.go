@@ -37,6 +37,21 @@ func TestRestoreRaises(t *testing.T) {
 			t.Errorf("%s has UIDVALIDITY %d, before the backup %d", name, v, before[name])
 		}
 	}
+	uid, err := appendBody(restore, a, "after")
+	if err != nil || uid != 2+SkippedUIDs {
+		t.Errorf("UID %d, %v: one of a message that came after the backup", uid, err)
+	}
+	if err := restore.View(ctx, a, func(tx mailstore.Tx) error {
+		list, err := tx.Mailboxes()
+		for _, m := range list {
+			if m.UIDNext <= SkippedUIDs {
+				t.Errorf("%s has UIDNEXT %d", m.Name, m.UIDNext)
+			}
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
 	first, err := restore.Directory().ReserveNumbers(ctx, 1)
 	if err != nil || first != r.NextNumber || first < after+500 {
 		t.Errorf("number %d, %v, told %d; given out after the backup: up to %d", first, err, r.NextNumber, after+499)
