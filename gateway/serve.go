@@ -48,6 +48,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	workers.Go(func() error { return g.courier.Run(working, owner) })
 	workers.Go(func() error { return g.office.Run(working, owner) })
 	workers.Go(func() error { return g.sweep(working) })
+	workers.Go(func() error { g.schedule.Run(working); return nil })
 	workers.Go(func() error { g.templates.ProvideAll(working); return nil })
 
 	doors, serving := errgroup.WithContext(ctx)

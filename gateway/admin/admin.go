@@ -17,6 +17,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
@@ -42,6 +43,9 @@ type Options struct {
 	Reload func() Reloaded
 	// Sessions are those that are open; nil on a stopped gateway.
 	Sessions Sessions
+	Backup   Backup
+	// Recovery is what the store knows of having been restored.
+	Recovery *recovery.Recovery
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -85,6 +89,9 @@ func New(o Options) *Service {
 		OpReload:           change(s.reload),
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
+		OpStoreBackup:      long(change(s.storeBackup)),
+		OpStoreResume:      change(s.storeResume),
+		OpKeyExported:      change(s.keyExported),
 	}
 	return s
 }
@@ -111,6 +118,9 @@ const (
 	OpReload           = "reload"
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
+	OpStoreBackup      = "store/backup"
+	OpStoreResume      = "store/resume"
+	OpKeyExported      = "key/exported"
 )
 
 // look makes an operation that changes nothing, change one that does.

@@ -98,6 +98,9 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 		return m, err
 	}
 	parent := filepath.Dir(o.Dir)
+	if _, err := os.Stat(parent); err != nil {
+		return m, fmt.Errorf("%w: only the last folder of the path is made", err)
+	}
 	if err := room(ctx, o.Store, parent); err != nil {
 		return m, err
 	}

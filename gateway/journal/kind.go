@@ -43,6 +43,7 @@ const (
 	Consent    = "consent"    // a consent was given or taken back
 	Exported   = "exported"   // journal or letters were exported
 	Destroyed  = "destroyed"  // content or details were destroyed after their term
+	Restored   = "restored"   // the store was made anew of a backup: what came after that is not in this journal
 )
 
 // descriptions says in plain words what a kind means, for lists and exports.
@@ -82,6 +83,7 @@ var descriptions = map[string]string{
 	Consent:      "consent",
 	Exported:     "export made",
 	Destroyed:    "content destroyed after its term",
+	Restored:     "store restored from a backup",
 }
 
 // Describe says in plain English what a kind means; ok is false for a kind

@@ -11,6 +11,7 @@ import (
 	"gosbridge/gateway/journal"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 )
 
@@ -18,6 +19,7 @@ import (
 type Options struct {
 	Store  mailstore.Store
 	Maker  *receipt.Maker
+	Gate   *worker.Gate // for Run; nil where nothing runs
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -27,13 +29,14 @@ type Options struct {
 type Office struct {
 	store mailstore.Store
 	maker atomic.Pointer[receipt.Maker]
+	gate  *worker.Gate
 	now   func() time.Time
 	log   *slog.Logger
 }
 
 // NewOffice returns an office over a store.
 func NewOffice(o Options) *Office {
-	office := &Office{store: o.Store, now: o.Now, log: o.Logger}
+	office := &Office{store: o.Store, gate: o.Gate, now: o.Now, log: o.Logger}
 	office.maker.Store(o.Maker)
 	return office
 }
