@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,6 +44,9 @@ func (b backups) admin() admin.Backup {
 // make makes a backup with the files of the configuration that are no secrets.
 func (b backups) make(ctx context.Context, dir string, rate *int64, progress backup.Progress) (backup.Manifest, error) {
 	cfg := b.cfg()
+	if cfg.Holds(dir) {
+		return backup.Manifest{}, fmt.Errorf("%w: %s lies in the data folder, and would be lost with it", admin.ErrInvalid, dir)
+	}
 	o := backup.Options{Store: b.store, Dir: dir, Release: Release(), Rate: octets(cfg.Backup.Rate), Progress: progress}
 	if rate != nil {
 		o.Rate = *rate
@@ -75,8 +79,12 @@ func (b backups) save() (all []admin.Secret) {
 func octets(o policy.Octets) int64 { return max(int64(o), 0) }
 
 // schedule makes them by the plan of a configuration.
-func (b backups) schedule(cfg config.Config, now func() time.Time, log *slog.Logger) *backup.Schedule {
+func (b backups) schedule(ctx context.Context, cfg config.Config, now func() time.Time, log *slog.Logger) (*backup.Schedule, error) {
 	dir := b.store.Directory()
+	name, err := b.store.Name(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("name of the store: %w", err)
+	}
 	return backup.NewSchedule(backup.ScheduleOptions{
 		Make: func(ctx context.Context, folder string, rate int64) (backup.Manifest, error) {
 			warnKey(ctx, dir, b.key, log)
@@ -84,8 +92,9 @@ func (b backups) schedule(cfg config.Config, now func() time.Time, log *slog.Log
 		},
 		Last:   func(ctx context.Context) (time.Time, error) { return backup.Last(ctx, dir) },
 		Note:   func(ctx context.Context, made time.Time) error { return backup.NoteLast(ctx, dir, made) },
+		Store:  name,
 		Hidden: cfg.MasterKey.Environment, Zone: letter.Moscow, Now: now, Logger: log,
-	}, backupPlan(cfg.Backup))
+	}, backupPlan(cfg.Backup)), nil
 }
 
 func backupPlan(b config.Backup) backup.Plan {

@@ -138,7 +138,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		return nil, err
 	}
 	g.backups = backups{store: store, file: o.File, cfg: g.inForce, key: config.Fingerprint(key)}
-	g.schedule = g.backups.schedule(cfg, o.Now, o.Logger)
+	if g.schedule, err = g.backups.schedule(ctx, cfg, o.Now, o.Logger); err != nil {
+		return nil, err
+	}
 	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Gate: g.recovery.Gate(), Now: o.Now, Logger: o.Logger})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,

@@ -11,6 +11,7 @@ import (
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
+	"gosbridge/mailstore/body"
 )
 
 func newKey(config *string) *cobra.Command {
@@ -85,15 +86,5 @@ func writeNew(path, text string) error {
 	if err := fillFile(path, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
+	return body.SyncDir(filepath.Dir(path))
 }

@@ -26,7 +26,7 @@ func newStoreRestore(path *string) *cobra.Command {
 			"before anything is changed. Every UIDVALIDITY is raised, so that mail programs fetch\n" +
 			"anew, and numbers of letters go on behind a gap. What others see outside of the store,\n" +
 			"terms and next hops, waits for gosbridge store resume; local mail goes on.",
-		Example: "  gosbridge store restore /mnt/backup/gosbridge-20261128T233000Z",
+		Example: "  gosbridge store restore /mnt/backup/gosbridge-41c1d0ae-20261128T233000Z",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := filepath.Abs(args[0])
 			if err != nil {

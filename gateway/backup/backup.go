@@ -25,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gosbridge/mailstore/body"
 	"gosbridge/mailstore/boltstore"
 )
 
@@ -124,10 +125,10 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 	if err := write(filepath.Join(work, manifestName), m.encode()); err != nil {
 		return m, err
 	}
-	if err := syncPath(work); err != nil {
+	if err := body.SyncDir(work); err != nil {
 		return m, err
 	}
-	if _, err := Verify(ctx, work, o.Progress.of(Comparing)); err != nil {
+	if _, err := verify(ctx, work, o.Rate, o.Progress.of(Comparing)); err != nil {
 		return m, err
 	}
 	// Only an empty folder gives way; os.Rename replaces none.
@@ -137,7 +138,7 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 	if err := os.Rename(work, o.Dir); err != nil {
 		return m, err
 	}
-	return m, syncPath(parent)
+	return m, body.SyncDir(parent)
 }
 
 // partPattern names the folder in which a backup is made (os.MkdirTemp).
@@ -197,7 +198,7 @@ func (m *Manifest) addSources(dir string, sources []Source) error {
 		}
 		m.Files = append(m.Files, File{Name: name, From: s.Path, Size: int64(len(text)), SHA256: sum(sha256.Sum256(text))})
 	}
-	return syncPath(filepath.Join(dir, filesFolder))
+	return body.SyncDir(filepath.Join(dir, filesFolder))
 }
 
 // certificates are those of a PEM file, without whatever else stands there.
@@ -223,15 +224,6 @@ func write(path string, text []byte) error {
 	}
 	_, err = f.Write(text)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// syncPath makes the names in a folder durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // Remove removes a backup: the files that its manifest names, and nothing else.

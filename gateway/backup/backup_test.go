@@ -191,22 +191,22 @@ func TestMakeFails(t *testing.T) {
 func TestCutShort(t *testing.T) {
 	s := open(t)
 	folder := t.TempDir()
-	made, err := Make(t.Context(), Options{Store: s, Dir: filepath.Join(folder, prefix+"old")})
+	made, err := Make(t.Context(), Options{Store: s, Dir: filepath.Join(folder, prefix("one")+"old")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := filepath.Join(folder, "."+prefix+"new.part-1")
-	if err := os.CopyFS(part, os.DirFS(filepath.Join(folder, prefix+"old"))); err != nil {
+	part := filepath.Join(folder, "."+prefix("one")+"new.part-1")
+	if err := os.CopyFS(part, os.DirFS(filepath.Join(folder, prefix("one")+"old"))); err != nil {
 		t.Fatal(err)
 	}
-	cut := filepath.Join(folder, prefix+"cut")
+	cut := filepath.Join(folder, prefix("one")+"cut")
 	if err := os.CopyFS(cut, os.DirFS(part)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(cut, manifestName)); err != nil {
 		t.Fatal(err)
 	}
-	all, err := List(folder, prefix)
+	all, err := List(folder, prefix("one"))
 	if err != nil || len(all) != 1 || !all[0].Manifest.Made.Equal(made.Made) {
 		t.Errorf("found %v, %v", all, err)
 	}
@@ -217,7 +217,7 @@ func TestCutShort(t *testing.T) {
 	if err := os.Mkdir(other, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeParts(folder, prefix); err != nil {
+	if err := removeParts(folder, prefix("one")); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]bool{part: false, cut: true, other: true} {
@@ -262,8 +262,8 @@ func TestVerify(t *testing.T) {
 // FuzzManifest: what is read as a manifest names files in its folder only, and
 // is written the same again.
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"format":1,"release":"v1","made":"2026-11-28T00:00:00Z","generation":1,"files":[{"name":"meta.db","size":1,"sha256":"` + strings.Repeat("0", 64) + `"}]}`))
-	f.Add([]byte(`{"format":1,"made":"2026-11-28T00:00:00Z","files":[{"name":"../../etc/passwd","from":"x","size":1}]}`))
+	f.Add([]byte(`{"format":1,"release":"v1","made":"2026-11-28T00:00:00Z","store":"one","generation":1,"files":[{"name":"meta.db","size":1,"sha256":"` + strings.Repeat("0", 64) + `"}]}`))
+	f.Add([]byte(`{"format":1,"made":"2026-11-28T00:00:00Z","store":"one","files":[{"name":"../../etc/passwd","from":"x","size":1}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := parse(text)
 		if err != nil {
@@ -291,6 +291,14 @@ func TestNotes(t *testing.T) {
 		if _, err := Make(t.Context(), Options{Store: s, Dir: dir}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// One of another store lies there too.
+	foreign := filepath.Join(folder, "foreign")
+	if _, err := Make(t.Context(), Options{Store: open(t), Dir: foreign}); err != nil {
+		t.Fatal(err)
+	}
+	if err := AddNote(foreign, Note{Generation: 77}); err != nil {
+		t.Fatal(err)
 	}
 	for i, dir := range []string{one, one, two} {
 		if err := AddNote(dir, Note{At: time.Now(), Generation: uint32(i + 2), Number: uint64(1000 * i)}); err != nil {

@@ -32,6 +32,7 @@ type Manifest struct {
 	Release string `json:"release"` // that made it
 	// Made is the time of the snapshot: what was committed before is in it.
 	Made       time.Time `json:"made"`
+	Store      string    `json:"store"`      // its name, which tells it from others
 	Generation uint32    `json:"generation"` // of the store
 	Files      []File    `json:"files"`
 }
@@ -61,7 +62,7 @@ func (s *sum) UnmarshalText(text []byte) error {
 }
 
 func newManifest(snap boltstore.Snapshot, release string) Manifest {
-	m := Manifest{Format: manifestFormat, Release: release, Made: snap.At.UTC(), Generation: snap.Generation}
+	m := Manifest{Format: manifestFormat, Release: release, Made: snap.At.UTC(), Store: snap.Store, Generation: snap.Generation}
 	for _, f := range snap.Files {
 		m.Files = append(m.Files, File{Name: f.Name, Size: f.Size, SHA256: f.SHA256})
 	}
@@ -140,8 +141,8 @@ func parse(text []byte) (m Manifest, err error) {
 	if m.Format != manifestFormat {
 		return m, fmt.Errorf("%w: format %d, this release knows %d", ErrDamaged, m.Format, manifestFormat)
 	}
-	if m.Made.IsZero() || len(m.Files) == 0 {
-		return m, fmt.Errorf("%w: no time or no file", ErrDamaged)
+	if m.Made.IsZero() || m.Store == "" || len(m.Files) == 0 {
+		return m, fmt.Errorf("%w: no time, store or file", ErrDamaged)
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {
@@ -170,11 +171,16 @@ func (f File) wellNamed() bool {
 
 // Verify reads a backup whole and compares it with its manifest. ErrDamaged
 // names each file that is not as it was written, or is missing.
-func Verify(ctx context.Context, dir string, progress func(done, total int64)) (m Manifest, err error) {
+func Verify(ctx context.Context, dir string, progress func(done, total int64)) (Manifest, error) {
+	return verify(ctx, dir, 0, progress)
+}
+
+// verify is Verify at so many octets per second, 0 for no limit.
+func verify(ctx context.Context, dir string, rate int64, progress func(done, total int64)) (m Manifest, err error) {
 	if m, err = Read(dir); err != nil {
 		return m, err
 	}
-	v := &verifier{ctx: ctx, total: m.Octets(), progress: progress}
+	v := &verifier{ctx: ctx, total: m.Octets(), progress: progress, pace: boltstore.Pace{Rate: rate}}
 	var errs []error
 	for _, f := range m.Files {
 		if err := v.file(filepath.Join(dir, filepath.FromSlash(f.Name)), f); err != nil {
@@ -192,18 +198,16 @@ type verifier struct {
 	ctx         context.Context
 	done, total int64
 	progress    func(done, total int64)
+	pace        boltstore.Pace
 }
 
-// Write implements io.Writer: it counts what was read.
+// Write implements io.Writer: it counts what was read, and waits.
 func (v *verifier) Write(p []byte) (int, error) {
-	if err := v.ctx.Err(); err != nil {
-		return 0, err
-	}
 	v.done += int64(len(p))
 	if v.progress != nil {
 		v.progress(min(v.done, v.total), v.total)
 	}
-	return len(p), nil
+	return len(p), v.pace.Took(v.ctx, len(p))
 }
 
 func (v *verifier) file(path string, want File) (err error) {
@@ -216,7 +220,7 @@ func (v *verifier) file(path string, want File) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	h := sha256.New()
-	n, err := io.CopyBuffer(io.MultiWriter(h, v), struct{ io.Reader }{f}, make([]byte, 1<<20))
+	n, err := io.CopyBuffer(io.MultiWriter(h, v), struct{ io.Reader }{f}, make([]byte, 256<<10))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", want.Name, err)

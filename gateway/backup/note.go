@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"gosbridge/mailstore/body"
 )
 
 // notesName is the file in a backup that remembers when it was restored.
@@ -22,9 +24,14 @@ type Note struct {
 	Number     uint64    `json:"number"`
 }
 
-// Notes are the restores of a backup and of those beside it.
+// Notes are the restores of a backup, and of those of the same store that lie
+// beside it.
 func Notes(dir string) (all []Note, err error) {
 	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := Read(abs)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +41,7 @@ func Notes(dir string) (all []Note, err error) {
 	}
 	dirs := []string{abs}
 	for _, f := range beside {
-		if f.Dir != abs {
+		if f.Dir != abs && f.Manifest.Store == m.Store {
 			dirs = append(dirs, f.Dir)
 		}
 	}
@@ -83,5 +90,5 @@ func AddNote(dir string, n Note) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncPath(dir)
+	return body.SyncDir(dir)
 }

@@ -39,11 +39,13 @@ const (
 	retryAfter = 15 * time.Minute
 	// overdueAfter is how late a backup may be without anybody hearing of it.
 	overdueAfter = time.Hour
-	// prefix begins the names of the folders that a schedule makes, and stamp is
-	// how the time is written behind it.
-	prefix = "gosbridge-"
-	stamp  = "20060102T150405Z"
+	// stamp is how the time is written at the end of a folder's name.
+	stamp = "20060102T150405Z"
 )
+
+// prefix begins the names of the folders that a schedule makes of a store. Other
+// stores may be backed up to the same place.
+func prefix(store string) string { return "gosbridge-" + store + "-" }
 
 // ScheduleOptions are what a Schedule works with.
 type ScheduleOptions struct {
@@ -52,8 +54,9 @@ type ScheduleOptions struct {
 	Make func(ctx context.Context, dir string, rate int64) (Manifest, error)
 	// Last is when the last scheduled backup was made, zero for never, and
 	// Note remembers it.
-	Last func(ctx context.Context) (time.Time, error)
-	Note func(ctx context.Context, made time.Time) error
+	Last  func(ctx context.Context) (time.Time, error)
+	Note  func(ctx context.Context, made time.Time) error
+	Store string // its name
 	// Hidden is the environment variable that a command does not get, because
 	// the master key is in it; "" for none.
 	Hidden string
@@ -88,9 +91,14 @@ func (s *Schedule) Set(p Plan) {
 	}
 }
 
+// current is the plan in force; that it changed is known with it.
 func (s *Schedule) current() Plan {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case <-s.changed:
+	default:
+	}
 	return s.plan
 }
 
@@ -115,7 +123,9 @@ func (s *Schedule) Run(ctx context.Context) {
 			failed = time.Time{}
 			s.sleep(ctx, 24*time.Hour)
 		case due.After(now):
-			s.sleep(ctx, due.Sub(now))
+			if s.sleep(ctx, due.Sub(now)) {
+				failed = time.Time{}
+			}
 		default:
 			if now.Sub(due) > overdueAfter && failed.IsZero() {
 				s.o.Logger.Error("backup overdue", "folder", p.Folder, "since", due)
@@ -130,14 +140,16 @@ func (s *Schedule) Run(ctx context.Context) {
 }
 
 // sleep waits, until the plan changes or ctx ends.
-func (s *Schedule) sleep(ctx context.Context, d time.Duration) {
+func (s *Schedule) sleep(ctx context.Context, d time.Duration) (changed bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-s.changed:
+		return true
 	case <-ctx.Done():
 	}
+	return false
 }
 
 // due is when the next backup is to be made: at or before now when it is time.
@@ -168,10 +180,10 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s is no folder", p.Folder)
 	}
-	if err := removeParts(p.Folder, prefix); err != nil {
+	if err := removeParts(p.Folder, prefix(s.o.Store)); err != nil {
 		return err
 	}
-	dir := filepath.Join(p.Folder, prefix+start.UTC().Format(stamp))
+	dir := filepath.Join(p.Folder, prefix(s.o.Store)+start.UTC().Format(stamp))
 	m, err := s.o.Make(ctx, dir, p.Rate)
 	if err != nil {
 		return err
@@ -180,7 +192,7 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 		return err
 	}
 	s.o.Logger.Info("backup made", "folder", dir, "octets", m.Octets(), "took", s.o.Now().Sub(start))
-	if err := prune(p); err != nil {
+	if err := s.prune(p); err != nil {
 		s.o.Logger.Error("old backups not removed", "folder", p.Folder, "err", err)
 	}
 	if len(p.Command) > 0 {
@@ -189,9 +201,10 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 	return nil
 }
 
-// prune removes the oldest backups that a schedule made, beyond those that stay.
-func prune(p Plan) error {
-	all, err := List(p.Folder, prefix)
+// prune removes the oldest backups that the schedule made of this store, beyond
+// those that stay.
+func (s *Schedule) prune(p Plan) error {
+	all, err := List(p.Folder, prefix(s.o.Store))
 	if err != nil || len(all) <= p.Keep {
 		return err
 	}

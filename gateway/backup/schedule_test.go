@@ -60,7 +60,7 @@ func newPlan(t *testing.T, p Plan) *plan {
 		Make: r.make,
 		Last: func(ctx context.Context) (time.Time, error) { return Last(ctx, dir) },
 		Note: func(ctx context.Context, made time.Time) error { return NoteLast(ctx, dir, made) },
-		Zone: moscow, Now: time.Now, Hidden: "GOSBRIDGE_HIDDEN", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Zone: moscow, Store: "one", Now: time.Now, Hidden: "GOSBRIDGE_HIDDEN", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}, p)
 	return r
 }
@@ -108,9 +108,15 @@ func TestSchedule(t *testing.T) {
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		r := newPlan(t, Plan{Folder: folder, Hour: 4, Minute: 30, Keep: 2})
-		foreign := filepath.Join(folder, prefix+"not-ours")
+		foreign := filepath.Join(folder, prefix("one")+"not-ours")
 		if err := os.Mkdir(foreign, 0o700); err != nil {
 			t.Fatal(err)
+		}
+		other := filepath.Join(folder, prefix("another")+"20000101T000000Z")
+		for _, dir := range []string{other, filepath.Join(folder, "."+filepath.Base(other)+".part-1")} {
+			if _, err := Make(t.Context(), Options{Store: r.store, Dir: dir}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		stop := r.run()
 		time.Sleep(24 * time.Hour) // to 3:00
@@ -118,11 +124,14 @@ func TestSchedule(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		r.want("25h30m0s")
 		stop()
-		if all, err := List(folder, prefix); err != nil || len(all) != 2 || !strings.HasSuffix(all[1].Dir, "T013000Z") {
+		if all, err := List(folder, prefix("one")); err != nil || len(all) != 2 || !strings.HasSuffix(all[1].Dir, "T013000Z") {
 			t.Errorf("kept %v, %v", all, err)
 		}
 		if _, err := os.Stat(foreign); err != nil {
 			t.Errorf("a folder that is no backup: %v", err)
+		}
+		if left, err := filepath.Glob(filepath.Join(folder, "*another*")); err != nil || len(left) != 2 {
+			t.Errorf("of another store there are %v, %v", left, err)
 		}
 		if n := r.log.has("level=ERROR"); n > 0 {
 			t.Errorf("%d errors in the log:\n%s", n, r.log.b.String())
@@ -155,7 +164,18 @@ func TestSchedule(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		r.want("98h15m0s")
 
-		// Another plan is in force at once.
+		// Another plan is in force at once, also after one that failed.
+		r.mu.Lock()
+		r.fail = errors.New("disk on fire")
+		r.mu.Unlock()
+		time.Sleep(23*time.Hour + 25*time.Minute) // past 121h30m
+		r.want("121h30m0s failed", "121h45m0s failed")
+		r.mu.Lock()
+		r.fail = nil
+		r.mu.Unlock()
+		r.sched.Set(Plan{Folder: folder, Hour: 4, Minute: 30, Keep: 2})
+		synctest.Wait()
+		r.want("121h50m0s")
 		r.sched.Set(Plan{})
 		time.Sleep(72 * time.Hour)
 		r.want()
@@ -192,7 +212,7 @@ func TestCommand(t *testing.T) {
 		if r.log.has(c.want) != 1 {
 			t.Errorf("%s: log\n%s", c.script, r.log.b.String())
 		}
-		if all, err := List(folder, prefix); err != nil || len(all) != 1 {
+		if all, err := List(folder, prefix("one")); err != nil || len(all) != 1 {
 			t.Errorf("%s: %v, %v", c.script, all, err)
 		}
 	}

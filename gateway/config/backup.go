@@ -47,14 +47,14 @@ func (c Config) validateBackup(p *problems) {
 	switch {
 	case b.Folder == "" && len(b.Command) > 0:
 		p.add("backup.command", "needs a folder, in which the backup is made first")
-	case b.Folder != "" && within(b.Folder, c.Data):
+	case b.Folder != "" && c.Holds(b.Folder):
 		p.add("backup.folder", "lies in the data folder, and would be lost with it")
 	}
 }
 
-// within reports whether path is folder or lies in it.
-func within(path, folder string) bool {
-	rel, err := filepath.Rel(folder, path)
+// Holds reports whether a path is the data folder or lies in it.
+func (c Config) Holds(path string) bool {
+	rel, err := filepath.Rel(c.Data, path)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 

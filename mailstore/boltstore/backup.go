@@ -3,6 +3,7 @@ package boltstore
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
 )
 
 // BackupOptions are the settings of a backup. The zero value is right.
@@ -31,8 +33,21 @@ type BackupFile struct {
 type Snapshot struct {
 	// At is the time of the snapshot: what was committed before is in it.
 	At         time.Time
+	Store      string // see Store.Name
 	Generation uint32
 	Files      []BackupFile
+}
+
+// Name tells the store from others, by a digest of the salt that it was made
+// with; a restored one has the same. It is no secret.
+func (s *Store) Name(ctx context.Context) (name string, err error) {
+	err = s.read(ctx, func(t *txn) error { name = t.storeName(); return nil })
+	return name, err
+}
+
+func (t *txn) storeName() string {
+	h := sha256.Sum256(t.get(bMeta, metaSalt))
+	return hex.EncodeToString(h[:4])
 }
 
 // BackupSize is how many octets a backup would take now.
@@ -82,7 +97,7 @@ func (s *Store) Backup(ctx context.Context, dir string, o BackupOptions) (snap S
 		case <-ctx.Done():
 		}
 	}()
-	c := &copier{ctx: ctx, dir: dir, pace: pace{rate: o.Rate}, progress: o.Progress}
+	c := &copier{ctx: ctx, dir: dir, pace: Pace{Rate: o.Rate}, progress: o.Progress}
 	if c.total, err = s.BackupSize(ctx); err != nil {
 		return snap, err
 	}
@@ -100,6 +115,7 @@ func (s *Store) Backup(ctx context.Context, dir string, o BackupOptions) (snap S
 func (s *Store) copyFiles(c *copier, snap *Snapshot) error {
 	snap.At = s.now()
 	err := s.read(c.ctx, func(t *txn) (err error) {
+		snap.Store = t.storeName()
 		if snap.Generation, err = t.generation(); err != nil {
 			return err
 		}
@@ -114,7 +130,7 @@ func (s *Store) copyFiles(c *copier, snap *Snapshot) error {
 	if err := s.large.Copy(c.ctx, c.copy); err != nil {
 		return err
 	}
-	return syncPath(c.dir)
+	return body.SyncDir(c.dir)
 }
 
 // syncEvery is after how many octets a copy is synced: were it only at the
@@ -125,7 +141,7 @@ const syncEvery = 64 << 20
 type copier struct {
 	ctx      context.Context
 	dir      string
-	pace     pace
+	pace     Pace
 	progress func(done, total int64)
 	done     int64
 	total    int64
@@ -176,7 +192,7 @@ func (c *copier) Write(p []byte) (n int, err error) {
 		c.progress(c.done, max(c.total, c.done))
 	}
 	if err == nil {
-		err = c.pace.took(c.ctx, n)
+		err = c.pace.Took(c.ctx, n)
 	}
 	return n, err
 }
@@ -188,13 +204,4 @@ func (c *copier) remove() error {
 		errs = append(errs, os.Remove(filepath.Join(c.dir, f.Name)))
 	}
 	return errors.Join(errs...)
-}
-
-// syncPath makes a file, or the names in a folder, durable.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -285,10 +285,10 @@ func TestBackupHoldsNoKey(t *testing.T) {
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		p := pace{rate: 1000}
+		p := Pace{Rate: 1000}
 		took := func(octets int, want time.Duration) {
 			t.Helper()
-			if err := p.took(t.Context(), octets); err != nil {
+			if err := p.Took(t.Context(), octets); err != nil {
 				t.Error(err)
 			}
 			if at := time.Since(start); at != want {
@@ -300,12 +300,12 @@ func TestPace(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		took(1000, 12*time.Second) // it was late: not held back
 		took(1000, 13*time.Second)
-		p = pace{}
+		p = Pace{}
 		took(1<<30, 13*time.Second)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		for _, p := range []pace{{}, {rate: 1}} {
-			if err := p.took(cancelled, 10); !errors.Is(err, context.Canceled) {
+		for _, p := range []Pace{{}, {Rate: 1}} {
+			if err := p.Took(cancelled, 10); !errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled: %v", err)
 			}
 		}

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// pace holds a long copy back to so many octets per second, so that it leaves
-// the disk to those who wait for a commit.
-type pace struct {
-	rate  int64 // octets per second; 0 without limit
+// Pace holds long reading or writing back to so many octets per second, so that
+// it leaves the disk to those who wait for a commit. It is for one goroutine.
+type Pace struct {
+	Rate  int64 // octets per second; 0 without limit
 	since time.Time
 	done  int64 // octets since then
 }
 
-// took notes octets and waits until they keep within the rate. A copy that was
+// Took notes octets and waits until they keep within the rate. A copy that was
 // slower than it may be does not make up for it later.
-func (p *pace) took(ctx context.Context, octets int) error {
-	if p.rate <= 0 {
+func (p *Pace) Took(ctx context.Context, octets int) error {
+	if p.Rate <= 0 {
 		return ctx.Err()
 	}
 	now := time.Now()
@@ -24,7 +24,7 @@ func (p *pace) took(ctx context.Context, octets int) error {
 		p.since = now
 	}
 	p.done += int64(octets)
-	due := p.since.Add(time.Duration(float64(p.done) / float64(p.rate) * float64(time.Second)))
+	due := p.since.Add(time.Duration(float64(p.done) / float64(p.Rate) * float64(time.Second)))
 	if !due.After(now) {
 		p.since, p.done = now, 0
 		return ctx.Err()

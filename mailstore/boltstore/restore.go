@@ -336,13 +336,13 @@ func (st *staging) publish() error {
 			return err
 		}
 	}
-	if err := syncPath(st.dir); err != nil {
+	if err := body.SyncDir(st.dir); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(st.path, metaFile), filepath.Join(st.dir, metaFile)); err != nil {
 		return err
 	}
-	return syncPath(st.dir)
+	return body.SyncDir(st.dir)
 }
 
 // close ends the restore: with a store, or with nothing.
@@ -351,6 +351,6 @@ func (st *staging) close(done bool) error {
 	if !done {
 		errs = append(errs, st.clear())
 	}
-	errs = append(errs, st.lock.Close(), os.Remove(filepath.Join(st.path, stageLock)), os.Remove(st.path), syncPath(st.dir))
+	errs = append(errs, st.lock.Close(), os.Remove(filepath.Join(st.path, stageLock)), os.Remove(st.path), body.SyncDir(st.dir))
 	return errors.Join(errs...)
 }

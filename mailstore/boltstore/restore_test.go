@@ -29,6 +29,9 @@ func TestRestoreRaises(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore, r := restored(t, dir, snap, opts)
+	if name, err := restore.Name(ctx); err != nil || name != snap.Store || len(name) != 8 {
+		t.Errorf("name %q, %v; in the backup %q", name, err, snap.Store)
+	}
 	if r.Generation != snap.Generation+1 {
 		t.Errorf("generation %d, in the backup %d", r.Generation, snap.Generation)
 	}

@@ -60,7 +60,7 @@ type Options struct {
 	BodyFiles int
 
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge"). An error makes the step fail before it has any effect,
+	// "body", "purge", "backup"). An error makes the step fail before it has any effect,
 	// but for "committed", which is over.
 	Hook func(step string) error
 }
