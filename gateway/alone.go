@@ -51,7 +51,7 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	backups := backups{store: store, file: o.File, cfg: func() config.Config { return cfg }, key: config.Fingerprint(key)}
+	backups := backups{store: store, file: o.File, cfg: func() config.Config { return cfg }, key: func() string { return config.Fingerprint(key) }}
 	office := letter.NewOffice(letter.Options{Store: store, Maker: maker, Now: o.Now, Logger: o.Logger})
 	known := func() *registry.Registry { return reg }
 	return &Alone{store: store, admin: admin.New(admin.Options{

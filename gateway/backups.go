@@ -33,7 +33,7 @@ type backups struct {
 	store *boltstore.Store
 	file  string               // of the configuration; "" when it has none
 	cfg   func() config.Config // in force
-	key   string               // fingerprint of the master key
+	key   func() string        // fingerprint of the master key in use
 }
 
 // admin is what the commands need.
@@ -79,22 +79,18 @@ func (b backups) save() (all []admin.Secret) {
 func octets(o policy.Octets) int64 { return max(int64(o), 0) }
 
 // schedule makes them by the plan of a configuration.
-func (b backups) schedule(ctx context.Context, cfg config.Config, now func() time.Time, log *slog.Logger) (*backup.Schedule, error) {
+func (b backups) schedule(cfg config.Config, now func() time.Time, log *slog.Logger) *backup.Schedule {
 	dir := b.store.Directory()
-	name, err := b.store.Name(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("name of the store: %w", err)
-	}
 	return backup.NewSchedule(backup.ScheduleOptions{
 		Make: func(ctx context.Context, folder string, rate int64) (backup.Manifest, error) {
-			warnKey(ctx, dir, b.key, log)
+			warnKey(ctx, dir, b.key(), log)
 			return b.make(ctx, folder, &rate, nil)
 		},
 		Last:   func(ctx context.Context) (time.Time, error) { return backup.Last(ctx, dir) },
 		Note:   func(ctx context.Context, made time.Time) error { return backup.NoteLast(ctx, dir, made) },
-		Store:  name,
+		Store:  b.store.Name(),
 		Hidden: cfg.MasterKey.Environment, Zone: letter.Moscow, Now: now, Logger: log,
-	}, backupPlan(cfg.Backup)), nil
+	}, backupPlan(cfg.Backup))
 }
 
 func backupPlan(b config.Backup) backup.Plan {
@@ -116,7 +112,7 @@ func warnKey(ctx context.Context, dir mailstore.Directory, fingerprint string, l
 // Warn logs what the operator has to do: keep a copy of the master key, and
 // resume a store that was restored.
 func (g *Gateway) Warn(ctx context.Context) {
-	warnKey(ctx, g.store.Directory(), g.backups.key, g.log)
+	warnKey(ctx, g.store.Directory(), g.backups.key(), g.log)
 	g.recovery.Warn(ctx, g.log)
 }
 

@@ -137,10 +137,8 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	if g.recovery, err = recovery.Open(ctx, store); err != nil {
 		return nil, err
 	}
-	g.backups = backups{store: store, file: o.File, cfg: g.inForce, key: config.Fingerprint(key)}
-	if g.schedule, err = g.backups.schedule(ctx, cfg, o.Now, o.Logger); err != nil {
-		return nil, err
-	}
+	g.backups = backups{store: store, file: o.File, cfg: g.inForce, key: g.fingerprint}
+	g.schedule = g.backups.schedule(cfg, o.Now, o.Logger)
 	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Gate: g.recovery.Gate(), Now: o.Now, Logger: o.Logger})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
@@ -165,6 +163,13 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		return nil, err
 	}
 	return g, nil
+}
+
+// fingerprint is that of the master key in use.
+func (g *Gateway) fingerprint() string {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	return config.FingerprintOf(g.key)
 }
 
 // inForce is the configuration in force.

@@ -42,7 +42,7 @@ type Backup struct {
 	// Save are the secrets of the configuration in force.
 	Save func() []Secret
 	// Key is the fingerprint of the master key in use.
-	Key string
+	Key func() string
 }
 
 func (s *Service) storeBackup(ctx context.Context, in StoreBackup) (BackedUp, error) {
@@ -62,7 +62,7 @@ func (s *Service) storeBackup(ctx context.Context, in StoreBackup) (BackedUp, er
 		return BackedUp{}, err
 	}
 	out := BackedUp{Dir: filepath.Clean(in.Dir), Manifest: m, Save: s.o.Backup.Save()}
-	out.KeyExported, err = backup.KeyExported(ctx, s.o.Store.Directory(), s.o.Backup.Key)
+	out.KeyExported, err = backup.KeyExported(ctx, s.o.Store.Directory(), s.o.Backup.Key())
 	return out, err
 }
 
@@ -80,7 +80,7 @@ type KeyNoted struct {
 }
 
 func (s *Service) keyExported(ctx context.Context, in KeyExported) (KeyNoted, error) {
-	if in.Fingerprint != s.o.Backup.Key {
+	if in.Fingerprint != s.o.Backup.Key() {
 		return KeyNoted{}, fmt.Errorf("%w: the key that was exported is not the one in use: has the gateway been started with another configuration?", ErrConflict)
 	}
 	out := KeyNoted{Fingerprint: in.Fingerprint}

@@ -83,10 +83,10 @@ func ExportMasterKey(key [32]byte, at time.Time) string {
 const sumWord = "sum"
 
 // Fingerprint tells one master key from another, and tells nothing else of it.
-func Fingerprint(key [32]byte) string {
-	h := sha256.Sum256(append([]byte("gosbridge master key\x00"), key[:]...))
-	return hex.EncodeToString(h[:8])
-}
+func Fingerprint(key [32]byte) string { return FingerprintOf(sha256.Sum256(key[:])) }
+
+// FingerprintOf is the fingerprint of the key with a SHA-256.
+func FingerprintOf(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:8]) }
 
 // parseMasterKey reads 64 hex digits, parted by blanks as one likes, with a line
 // "sum FINGERPRINT" or without.

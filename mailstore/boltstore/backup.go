@@ -38,16 +38,11 @@ type Snapshot struct {
 	Files      []BackupFile
 }
 
-// Name tells the store from others, by a digest of the salt that it was made
-// with; a restored one has the same. It is no secret.
-func (s *Store) Name(ctx context.Context) (name string, err error) {
-	err = s.read(ctx, func(t *txn) error { name = t.storeName(); return nil })
-	return name, err
-}
-
-func (t *txn) storeName() string {
-	h := sha256.Sum256(t.get(bMeta, metaSalt))
-	return hex.EncodeToString(h[:4])
+// Name tells the store from others: a MAC under its own key, which a restored
+// one shares, and which stays when the master key is exchanged. It is no secret.
+func (s *Store) Name() string {
+	mac := s.keys.macSum("store", 0, "name")
+	return hex.EncodeToString(mac[:4])
 }
 
 // BackupSize is how many octets a backup would take now.
@@ -115,7 +110,7 @@ func (s *Store) Backup(ctx context.Context, dir string, o BackupOptions) (snap S
 func (s *Store) copyFiles(c *copier, snap *Snapshot) error {
 	snap.At = s.now()
 	err := s.read(c.ctx, func(t *txn) (err error) {
-		snap.Store = t.storeName()
+		snap.Store = s.Name()
 		if snap.Generation, err = t.generation(); err != nil {
 			return err
 		}
