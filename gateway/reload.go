@@ -110,6 +110,7 @@ func (g *Gateway) swap(fresh set, doors []match, out admin.Reloaded) {
 	g.office.SetMaker(fresh.maker)
 	g.office.SetRetention(retention(fresh.config))
 	g.intake.SetBook(fresh.book)
+	g.schedule.Set(backupPlan(fresh.config.Backup))
 	// From here on the configuration in force is what the file says, but for
 	// what stays.
 	c := &fresh.config

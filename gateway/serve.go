@@ -14,6 +14,7 @@ import (
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/imapd"
+	"gosbridge/gateway/letter"
 	"gosbridge/gateway/submission"
 )
 
@@ -50,6 +51,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	workers.Go(func() error { return g.sweep(working) })
 	workers.Go(func() error { return g.texts.Run(working) })
 	workers.Go(func() error { return g.retain(working) })
+	workers.Go(func() error { g.schedule.Run(working); return nil })
 	workers.Go(func() error { g.templates.ProvideAll(working); return nil })
 
 	doors, serving := errgroup.WithContext(ctx)
@@ -129,6 +131,10 @@ func (g *Gateway) retain(ctx context.Context) error {
 	tick := time.NewTicker(retainEvery)
 	defer tick.Stop()
 	for {
+		// A store that was restored knows of no extension made after the backup.
+		if g.recovery.Gate().Pass(ctx, letter.RetentionTerms); ctx.Err() != nil {
+			return nil
+		}
 		if err := g.office.Retain(ctx); err != nil && ctx.Err() == nil {
 			g.log.Error("terms of letters not looked after", "err", err)
 		}

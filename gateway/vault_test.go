@@ -148,7 +148,7 @@ func TestVault(t *testing.T) {
 		t.Errorf("restored again %+v", again)
 	}
 	trace := do[admin.Letter](t, g.Admin(), admin.OpLetterShow, admin.LetterName{Number: number}).Trace
-	if n := steps(trace, journal.Restored); n != 1 {
+	if n := steps(trace, journal.FromVault); n != 1 {
 		t.Errorf("%d steps of restoring in %+v", n, trace)
 	}
 

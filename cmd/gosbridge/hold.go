@@ -139,15 +139,15 @@ func newVaultRestore(config *string) *cobra.Command {
 		Args: exactly("ADDRESS", "NUMBER|ID"), ValidArgsFunction: arguments(config, "account", "letter"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Account, in.Letter = args[0], args[1]
-			return call(cmd, *config, admin.OpVaultRestore, in, showRestored)
+			return call(cmd, *config, admin.OpVaultRestore, in, showFromVault)
 		},
 	}), &in.Reason)
 	cmd.Flags().StringVar(&in.Mailbox, "mailbox", "", "name of the mailbox that it is put into")
 	return cmd
 }
 
-// showRestored says what came back.
-func showRestored(w io.Writer, list []admin.VaultRestored) error {
+// showFromVault says what came back.
+func showFromVault(w io.Writer, list []admin.VaultRestored) error {
 	for _, r := range list {
 		text := "%s (%s) is back in a mailbox\n"
 		if r.Already {

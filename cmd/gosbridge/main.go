@@ -87,7 +87,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newQuickstart(), newServe(&config), newConfig(&config), newAccount(&config), newCredential(&config),
 		newLetter(&config), newRegistry(&config), newReload(&config), newSession(&config), newStore(&config),
-		newVault(&config), newVersion(),
+		newKey(&config), newVault(&config), newVersion(),
 	)
 	return root
 }

@@ -17,6 +17,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
@@ -44,6 +45,9 @@ type Options struct {
 	RotateKey func(ctx context.Context, key [32]byte) error
 	// Sessions are those that are open; nil on a stopped gateway.
 	Sessions Sessions
+	Backup   Backup
+	// Recovery is what the store knows of having been restored.
+	Recovery *recovery.Recovery
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -94,6 +98,9 @@ func New(o Options) *Service {
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
 		OpStoreRotateKey:   change(s.storeRotateKey),
+		OpStoreBackup:      long(change(s.storeBackup)),
+		OpStoreResume:      change(s.storeResume),
+		OpKeyExported:      change(s.keyExported),
 	}
 	return s
 }
@@ -126,6 +133,9 @@ const (
 	OpReload           = "reload"
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
+	OpStoreBackup      = "store/backup"
+	OpStoreResume      = "store/resume"
+	OpKeyExported      = "key/exported"
 )
 
 // look makes an operation that changes nothing, change one that does.

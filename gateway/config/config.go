@@ -19,6 +19,7 @@ type Config struct {
 	Limits    Limits     `toml:"limits"`
 	IMAP      IMAPLimits `toml:"imap"`
 	Retention Retention  `toml:"retention"`
+	Backup    Backup     `toml:"backup"`
 	Log       Log        `toml:"log"`
 
 	Organisations []Organisation `toml:"organisation"`

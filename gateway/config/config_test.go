@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -303,7 +304,7 @@ func TestCheckFiles(t *testing.T) {
 		}
 	}
 	for _, p := range c.paths() {
-		if p.key != "data" {
+		if !p.folder {
 			if err := os.WriteFile(*p.path, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -338,6 +339,16 @@ func TestMasterKey(t *testing.T) {
 	t.Setenv("GOSBRIDGE_TEST_KEY", FormatMasterKey(key))
 	if got, err := (MasterKey{Environment: "GOSBRIDGE_TEST_KEY"}).Read(); err != nil || got != key {
 		t.Errorf("environment: %x, %v", got, err)
+	}
+	for _, text := range []string{ExportMasterKey(key, time.Now()), strings.ReplaceAll(ExportMasterKey(key, time.Now()), "\n", "\r\n")} {
+		write(text, 0o600)
+		if got, err := (MasterKey{File: file}).Read(); err != nil || got != key {
+			t.Errorf("exported: %x, %v", got, err)
+		}
+		write(strings.Replace(text, "0405", "0504", 1), 0o600)
+		if _, err := (MasterKey{File: file}).Read(); !errors.Is(err, errMasterKeySum) {
+			t.Errorf("mistyped: %v", err)
+		}
 	}
 	write(FormatMasterKey(key), 0o644)
 	if _, err := (MasterKey{File: file}).Read(); err == nil || !strings.Contains(err.Error(), "chmod 600") {
@@ -515,5 +526,59 @@ func TestSuffixes(t *testing.T) {
 	}
 	if back, err := Parse([]byte(encoded(t, c)), "x.toml"); err != nil || !reflect.DeepEqual(back.Suffixes, c.Suffixes) {
 		t.Errorf("read back: %v, %v", back.Suffixes, err)
+	}
+}
+
+// FuzzMasterKey: no text makes the reader do anything but find a key or refuse,
+// and what it finds is what a key in the usual form says.
+func FuzzMasterKey(f *testing.F) {
+	f.Add(FormatMasterKey([32]byte{1, 2, 3}))
+	f.Add(ExportMasterKey([32]byte{31: 255}, time.Unix(0, 0)))
+	f.Add("sum \nsum 00")
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := parseMasterKey(text)
+		if err != nil {
+			if key != [32]byte{} {
+				t.Errorf("a key beside %v", err)
+			}
+			return
+		}
+		for _, again := range []string{FormatMasterKey(key), ExportMasterKey(key, time.Unix(0, 0))} {
+			if got, err := parseMasterKey(again); err != nil || got != key {
+				t.Errorf("%x read back as %x, %v", key, got, err)
+			}
+		}
+	})
+}
+
+// TestFiles: what a gateway needs beside its data folder, and what of it is
+// secret.
+func TestFiles(t *testing.T) {
+	c := Default()
+	c.Organisations = []Organisation{{Registry: "r", Key: "r.key", Certificate: "r.pem"}}
+	c.Trust.Anchors = []string{"ca.pem"}
+	c.Backup.Folder = "backups"
+	secret := map[string]bool{}
+	for _, f := range c.Files("config.toml") {
+		secret[f.Key+" "+f.Path] = f.Secret
+		if f.Certificates != strings.HasSuffix(f.Path, ".pem") && !f.Secret && f.Key != "config" {
+			t.Errorf("%s: certificates %v", f.Key, f.Certificates)
+		}
+	}
+	want := map[string]bool{
+		"config config.toml": false, "master_key.file master.key": true, "operator.key operator.key": true,
+		"operator.certificate operator.pem": false, "registry.file registry.csv": false, "trust.anchors[0] ca.pem": false,
+		"organisation[0].key r.key": true, "organisation[0].certificate r.pem": false,
+	}
+	for i := range c.Listeners {
+		want[fmt.Sprintf("listener[%d].key listener.key", i)] = true
+		want[fmt.Sprintf("listener[%d].certificate listener.pem", i)] = false
+	}
+	if !reflect.DeepEqual(secret, want) {
+		t.Errorf("files %v\nwant %v", secret, want)
+	}
+	c.MasterKey = MasterKey{Environment: "KEY"}
+	if f := c.Files("")[0]; f.Path != "$KEY" || !f.Secret {
+		t.Errorf("key in the environment: %+v", f)
 	}
 }

@@ -24,6 +24,9 @@ func Default() Config {
 		Limits:    defaultLimits(),
 		IMAP:      defaultIMAP(),
 		Retention: Retention{Warning: policy.Days(30), Extension: policy.Years(1)},
+		Backup: Backup{
+			At: "02:30", Keep: 7, Rate: 32 * policy.MiB, Command: []string{}, Timeout: policy.Duration(6 * time.Hour),
+		},
 		Log:       Log{Level: "info", Format: "text"},
 		Listeners: defaultListeners(),
 		Suffixes:  policy.DefaultSuffixes(),

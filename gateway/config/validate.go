@@ -57,6 +57,7 @@ func (c Config) Validate() error {
 	c.Limits.validate(&p)
 	c.IMAP.validate(&p)
 	c.Retention.validate(&p)
+	c.validateBackup(&p)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	rules, err := policy.NewRules(c.Profiles)
@@ -251,11 +252,12 @@ func validHost(host string) bool {
 
 // CheckFiles looks whether the files that the configuration names are there
 // and can be read, and names all that are not in one error that wraps
-// ErrInvalid. The data folder may be missing: the store makes it.
+// ErrInvalid. The data folder may be missing: the store makes it. So may that of
+// the backups, whose disk comes and goes.
 func (c Config) CheckFiles() error {
 	var p problems
 	for _, named := range c.paths() {
-		if named.key == "data" || *named.path == "" {
+		if named.folder || *named.path == "" {
 			continue
 		}
 		f, err := os.Open(*named.path)

@@ -13,6 +13,7 @@ import (
 	"gosbridge/gateway/journal"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 )
 
@@ -20,6 +21,7 @@ import (
 type Options struct {
 	Store mailstore.Store
 	Maker *receipt.Maker
+	Gate  *worker.Gate // for Run; nil where nothing runs
 	// Retention is how the ends of letters' terms are told and put off.
 	Retention Retention
 	Now       func() time.Time
@@ -32,13 +34,14 @@ type Office struct {
 	store mailstore.Store
 	maker atomic.Pointer[receipt.Maker]
 	rules atomic.Pointer[Retention]
+	gate  *worker.Gate
 	now   func() time.Time
 	log   *slog.Logger
 }
 
 // NewOffice returns an office over a store.
 func NewOffice(o Options) *Office {
-	office := &Office{store: o.Store, now: o.Now, log: o.Logger}
+	office := &Office{store: o.Store, gate: o.Gate, now: o.Now, log: o.Logger}
 	office.maker.Store(o.Maker)
 	office.SetRetention(o.Retention)
 	return office

@@ -15,6 +15,9 @@ import (
 	"gosbridge/policy"
 )
 
+// RetentionTerms is how the ends of retention are named to a worker.Gate.
+const RetentionTerms = "retention"
+
 const (
 	// retainAtOnce is how many copies one slice looks after, and how many
 	// letters one notice lists: their numbers fit into one journal entry.

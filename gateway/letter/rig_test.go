@@ -15,6 +15,7 @@ import (
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 )
@@ -87,7 +88,7 @@ func newRig(t testing.TB, recipients int) *rig {
 
 // newOffice returns an office over a store, with the clock of the rig.
 func (r *rig) newOffice(store mailstore.Store, log *slog.Logger) *letter.Office {
-	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Now: func() time.Time { return r.now }, Logger: log})
+	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Gate: worker.NewGate(), Now: func() time.Time { return r.now }, Logger: log})
 }
 
 func (r *rig) account(address string) mailstore.Account {

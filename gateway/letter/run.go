@@ -28,7 +28,7 @@ func rest(attempts int) time.Duration {
 // Run works on the notices between the two sides of letters until ctx ends.
 func (o *Office) Run(ctx context.Context, owner string) error {
 	return worker.Worker{
-		Queue: o.store.Queue(), Class: Class, Owner: owner, Now: o.now, Logger: o.log, Handle: o.work,
+		Queue: o.store.Queue(), Class: Class, Gate: o.gate, Owner: owner, Now: o.now, Logger: o.log, Handle: o.work,
 	}.Run(ctx)
 }
 

@@ -33,7 +33,7 @@ type Restored struct {
 // ErrNoMailbox, and ErrLimit when the mailbox has no room for its keywords. by tells in the journal who
 // asked.
 func (o *Office) Restore(ctx context.Context, account, email mailstore.ID, mailbox string, by journal.Details) (res Restored, err error) {
-	entry := journal.NewEntry(o.now(), journal.Restored, nil) // its salt is chosen once
+	entry := journal.NewEntry(o.now(), journal.FromVault, nil) // its salt is chosen once
 	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
 		kept, err := tx.Kept(email)
 		if errors.Is(err, mailstore.ErrNotKept) {

@@ -97,11 +97,11 @@ func TestRestore(t *testing.T) {
 			if got := r.boxesOf(to, id); len(got) != 1 || got[0] != tc.want {
 				t.Errorf("it stands in %v", got)
 			}
-			r.wantLast(to, journal.Restored)
+			r.wantLast(to, journal.FromVault)
 			if res, err := r.office.Restore(t.Context(), to.ID, copied, "", nil); err != nil || !res.Already {
 				t.Errorf("again: %+v, %v", res, err)
 			}
-			if n := len(r.record(to)); r.record(to)[n-2] == journal.Restored {
+			if n := len(r.record(to)); r.record(to)[n-2] == journal.FromVault {
 				t.Error("journalled twice")
 			}
 			// Its term went on meanwhile.

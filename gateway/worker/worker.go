@@ -8,6 +8,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type Handler func(ctx context.Context, items []mailstore.Item)
 type Worker struct {
 	Queue  mailstore.Queue
 	Class  string
+	Gate   *Gate  // holds classes back; there must be one
 	Owner  string // of the leases; unique to this process
 	Handle Handler
 	Now    func() time.Time
@@ -52,8 +54,14 @@ type Worker struct {
 // under way when ctx ends counts as in hand: items leased for nobody would
 // wait until the lease ends.
 func (w Worker) Run(ctx context.Context) error {
+	if w.Gate == nil {
+		return fmt.Errorf("worker of class %s: no gate", w.Class)
+	}
 	wake := w.Queue.Wake(w.Class)
-	for ctx.Err() == nil {
+	for {
+		if w.Gate.Pass(ctx, w.Class); ctx.Err() != nil {
+			return nil
+		}
 		next := time.Now().Add(gather)
 		items, err := w.Queue.Lease(context.WithoutCancel(ctx), w.Class, w.Owner, Batch, lease)
 		switch {
@@ -69,7 +77,6 @@ func (w Worker) Run(ctx context.Context) error {
 			sleep(ctx, w.idle(ctx), wake)
 		}
 	}
-	return nil
 }
 
 // work hands a batch over and renews its lease meanwhile.

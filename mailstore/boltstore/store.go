@@ -65,7 +65,7 @@ type Options struct {
 	doomedFrom int
 
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge", "drop", "sweep"). An error makes the step fail before it has any effect,
+	// "body", "purge", "drop", "sweep", "backup"). An error makes the step fail before it has any effect,
 	// but for "committed", which is over.
 	Hook func(step string) error
 }
@@ -98,11 +98,12 @@ type Store struct {
 	quota    reservations
 	texts    *texts
 
-	background sync.WaitGroup
-	purging    chan struct{}   // buffer of one: a purge is asked for
-	dropping   chan struct{}   // and so is the dropping of doomed messages
-	doomed     atomic.Int64    // messages that wait for it
-	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
+	background  sync.WaitGroup
+	purging     chan struct{}   // buffer of one: a purge is asked for
+	dropping    chan struct{}   // and so is the dropping of doomed messages
+	doomed      atomic.Int64    // messages that wait for it
+	stuck       map[string]bool // rows of bucket doomed that are damaged; the dropper's
+	maintenance chan struct{}   // buffer of one: taken by whoever maintains
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -116,6 +117,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := newStore(opts)
 	path := filepath.Join(opts.Dir, metaFile)
+	if unfinished(opts.Dir) {
+		return nil, fmt.Errorf("open store in %s: %w", opts.Dir, ErrUnfinished)
+	}
 	if opts.Create {
 		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data folder: %w", err)
@@ -159,6 +163,8 @@ func newStore(opts Options) *Store {
 		purging:  make(chan struct{}, 1),
 		dropping: make(chan struct{}, 1),
 		stuck:    map[string]bool{},
+
+		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now
