@@ -64,6 +64,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Body", bodyTests},
 		{"Secret", secretTests},
 		{"Concurrent", concurrentTests},
+		{"Race", raceTests},
 		{"History", historyTests},
 	}
 	for _, g := range groups {
