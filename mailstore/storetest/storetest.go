@@ -65,7 +65,6 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Secret", secretTests},
 		{"Concurrent", concurrentTests},
 		{"Race", raceTests},
-		{"History", historyTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -74,6 +73,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 			}
 		})
 	}
+	t.Run("History", func(t *testing.T) { testHistories(t, fixture) })
 }
 
 type test struct {
