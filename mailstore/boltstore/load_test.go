@@ -214,4 +214,3 @@ func (l *load) forever(seed uint64) error {
 	}
 	return <-errs
 }
-
