@@ -148,7 +148,7 @@ type crash struct {
 
 // newCrash plans kill number round: every other at a step, in turns.
 func newCrash(dir string, round int) crash {
-	c := crash{dir: dir, count: rand.IntN(3) + 1, seed: rand.Uint64(), after: 3 * time.Second}
+	c := crash{dir: dir, count: rand.IntN(3) + 1, seed: rand.Uint64(), after: 15 * time.Second}
 	steps := crashSteps()
 	if round%2 == 1 {
 		c.step = steps[round/2%len(steps)]

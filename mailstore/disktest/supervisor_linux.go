@@ -165,7 +165,13 @@ func read(n notification) (op Op, data []byte, err error) {
 	return op, data, nil
 }
 
-// unsupported reports whether the system has no way to do this.
+// unsupported reports whether the system has no way to do this: it is too old,
+// forbids it, or supervises us already.
 func unsupported(err error) bool {
-	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EPERM)
+	for _, no := range []syscall.Errno{syscall.EINVAL, syscall.ENOSYS, syscall.EPERM, syscall.EBUSY} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }

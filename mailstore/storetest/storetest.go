@@ -66,7 +66,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Texts", textTests},
 		{"Secret", secretTests},
 		{"Concurrent", concurrentTests},
-		{"History", historyTests},
+		{"Race", raceTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -75,6 +75,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 			}
 		})
 	}
+	t.Run("History", func(t *testing.T) { testHistories(t, fixture) })
 }
 
 type test struct {
