@@ -564,6 +564,28 @@ func testHoldBeforeArrival(t *testing.T, r *rig) {
 	r.wantPlace(id, mailstore.Sender, "mailbox", "taken back")
 }
 
+// A letter whose record cannot be read keeps no other from its end.
+func TestTermOfBadRecord(t *testing.T) {
+	r := newRig(t, 1)
+	bad, good := r.deliverKept(1), r.deliverKept(2)
+	r.update(r.sender, func(tx mailstore.UpdateTx) error {
+		rec, err := tx.Letter(bad, mailstore.Sender)
+		rec.Data, rec.Keys = []byte("{"), nil
+		return errors.Join(err, tx.PutLetter(rec))
+	})
+	r.retainAt(sentEnds.Add(-30 * day))
+	if n := r.notices(r.sender); len(n) != 1 || !strings.Contains(n[0], ": 1\n") {
+		t.Errorf("notices %q", n)
+	}
+	r.expunge(r.sender, mailstore.RoleSent)
+	r.retainAt(sentEnds)
+	r.wantPlace(good, mailstore.Sender, "gone", "at the end")
+	list, err := r.office.Vault(t.Context(), r.sender.ID)
+	if err != nil || len(list) != 1 {
+		t.Errorf("vault %v, %v", list, err)
+	}
+}
+
 // A process that dies at any step of the walk leaves what the next goes on
 // with, and in the end nothing is told or destroyed twice.
 func TestRetainGoesOn(t *testing.T) {
