@@ -72,10 +72,12 @@ func (o *Office) Retain(ctx context.Context) error {
 }
 
 // retain looks after the copies of one account, slice by slice. What was done
-// is not due any more; one that could not be done ends the walk.
+// is not due any more. A copy whose record cannot be read is logged and left
+// out; any other failure ends the walk.
 func (o *Office) retain(ctx context.Context, a mailstore.Account) error {
+	bad := map[mailstore.ID]bool{}
 	for {
-		due, err := o.due(ctx, a)
+		due, err := o.due(ctx, a, bad)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -92,7 +94,7 @@ func (o *Office) retain(ctx context.Context, a mailstore.Account) error {
 			if errors.Is(err, mailstore.ErrHeld) {
 				return nil // the account is, since a moment ago
 			}
-			if err != nil {
+			if err = o.leaveOut(bad, a, d.kept, err); err != nil {
 				return err
 			}
 		}
@@ -102,6 +104,18 @@ func (o *Office) retain(ctx context.Context, a mailstore.Account) error {
 			}
 		}
 	}
+}
+
+// leaveOut notes a copy whose record cannot be read; other errors it returns.
+func (o *Office) leaveOut(bad map[mailstore.ID]bool, a mailstore.Account, k mailstore.Kept, err error) error {
+	for _, own := range []error{mailstore.ErrNoLetter, mailstore.ErrDamaged, mailstore.ErrVersion} {
+		if errors.Is(err, own) {
+			bad[k.EmailID] = true
+			o.log.Error("term of a letter not looked after", "account", a.ID, "letter", k.LetterID, "err", err)
+			return nil
+		}
+	}
+	return err
 }
 
 // unwarn forgets that the owner of an account was told of the ends of terms, so
@@ -149,21 +163,29 @@ func (o *Office) unwarn(ctx context.Context, a mailstore.Account) error {
 	return nil
 }
 
-// due finds the first copies of an account for which something is due.
-func (o *Office) due(ctx context.Context, a mailstore.Account) (list []dueCopy, err error) {
+// due finds the first copies of an account for which something is due, but for
+// the bad ones.
+func (o *Office) due(ctx context.Context, a mailstore.Account, bad map[mailstore.ID]bool) (list []dueCopy, err error) {
 	now, rules := o.now(), *o.rules.Load()
 	err = o.store.View(ctx, a.ID, func(tx mailstore.Tx) error {
 		for k, err := range tx.KeptUntil(rules.Warning.After(now)) {
 			if err != nil {
 				return err
 			}
+			if bad[k.EmailID] {
+				continue
+			}
 			d := dueCopy{kept: k}
 			if d.act, err = dueAct(tx, k, rules, now); err != nil {
 				return err
 			}
 			if d.act == actWarn {
-				if d.tell, err = expiring(tx, a, k, lastDay(now, rules.Warning)); err != nil {
+				d.tell, err = expiring(tx, a, k, lastDay(now, rules.Warning))
+				if err = o.leaveOut(bad, a, k, err); err != nil {
 					return err
+				}
+				if bad[k.EmailID] {
+					continue
 				}
 			}
 			if d.act != actNone {
