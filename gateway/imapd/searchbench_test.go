@@ -3,11 +3,15 @@ package imapd
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gosbridge/mailstore/boltstore"
 )
 
 // letterOf is a letter of about 4 KiB, one of many that differ.
@@ -31,7 +35,8 @@ func letterOf(rnd *rand.Rand, i int) string {
 // BenchmarkSearch searches 10,000 letters of 4 KiB, with the texts that are kept
 // and without.
 func BenchmarkSearch(b *testing.B) {
-	w := newWorld(b, setup{})
+	var dir string
+	w := newWorld(b, setup{store: func(o *boltstore.Options) { dir = o.Dir }})
 	rnd := rand.New(rand.NewPCG(1, 1))
 	const kinds = 100
 	for i := range kinds {
@@ -39,9 +44,18 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	l := w.selected("INBOX")
 	l.conn.SetDeadline(time.Time{})
+	var made map[string]float64 // what a text costs
 	for _, kept := range []bool{false, true} {
 		if kept {
+			before := cpuTime(b)
 			w.index()
+			info, err := os.Stat(filepath.Join(dir, "search.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			made = map[string]float64{
+				"file-B/text": float64(info.Size()) / benchMessages, "cpu-us/text": float64((cpuTime(b) - before).Microseconds()) / benchMessages,
+			}
 		}
 		for _, keys := range []string{
 			"BODY nothing", "BODY \"несуществует\"", "TEXT nothing", "FROM nothing", "FROM sender7@", "SUBJECT nothing",
@@ -56,6 +70,10 @@ func BenchmarkSearch(b *testing.B) {
 				for b.Loop() {
 					l.drain("SEARCH " + keys)
 				}
+				for unit, n := range made {
+					b.ReportMetric(n, unit)
+				}
+				made = nil
 				b.ReportMetric(0, "ns/op")
 				b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/search")
 				b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/search")

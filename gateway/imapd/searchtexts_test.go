@@ -68,7 +68,7 @@ func (r mailMaker) entity(depth int) string {
 	}
 	kind := [...]string{"text/plain", "text/html", "text/csv", "application/octet-stream", "TEXT/Plain", "message/rfc822", "text"}[r.IntN(7)]
 	text := r.words(r.IntN(12))
-	if r.IntN(12) == 0 {
+	if r.IntN(24) == 0 {
 		text = strings.Repeat(text+" filling\r\n", 66_000/(len(text)+8)) + r.word() // more than is kept
 	}
 	if kind == "message/rfc822" {
@@ -158,7 +158,7 @@ func (r mailMaker) keys(depth int) string {
 	case 3, 4:
 		return "TEXT " + quote(needle)
 	case 5:
-		return [...]string{"SEEN", "FLAGGED", "1:20", "LARGER 500", "SENTSINCE 1-Jan-2020"}[r.IntN(5)]
+		return [...]string{"SEEN", "FLAGGED", "1:14", "LARGER 500", "SENTSINCE 1-Jan-2020"}[r.IntN(5)]
 	case 6:
 		name := [...]string{"x-odd", "Received", "from", "X-None", "x-=?utf-8?q?a?=", "\"\"", "x-long", "\"From: x\"", "cc", "\"\u017fubject\""}[r.IntN(10)]
 		return "HEADER " + name + " " + quote(needle)
@@ -173,13 +173,13 @@ func TestSearchTextsSame(t *testing.T) {
 	for seed := range uint64(3) {
 		r := mailMaker{rand.New(rand.NewPCG(seed, 7))}
 		w := newWorld(t, setup{config: func(c *Config) { c.HeaderOctets = 45_000 }})
-		for range 40 {
+		for range 24 {
 			w.deliver("INBOX", strings.ReplaceAll(r.message(), "%d", "d"))
 		}
-		w.flag("INBOX", imap.UIDSetNum(2, 5, 7, 11, 30), addFlag(mailstore.Seen|mailstore.Flagged))
+		w.flag("INBOX", imap.UIDSetNum(2, 5, 7, 11, 20), addFlag(mailstore.Seen|mailstore.Flagged))
 		l := w.selected("INBOX")
 		var keys []string
-		for range 120 {
+		for range 50 {
 			keys = append(keys, r.keys(0))
 		}
 		answers := func() (list []string) {
@@ -193,7 +193,7 @@ func TestSearchTextsSame(t *testing.T) {
 			return list
 		}
 		want := answers()
-		w.indexSome(20)
+		w.indexSome(12)
 		half := answers()
 		w.index()
 		all := answers()

@@ -14,10 +14,9 @@ import (
 	"gosbridge/mailstore"
 )
 
-// The buckets of search.db. Their numbers are part of the associated data of
-// sealed texts. A text stands under a number that grows with every text, so
-// that those which came together lie together; place leads to it from each row
-// of its message. So a search walks through a mailbox and its texts in the
+// The buckets of search.db. A text stands under a number that grows with every
+// text, so that those which came together lie together; place leads to it from
+// each row of its message. So a search walks through a mailbox and its texts in the
 // order of the file, and neither copying nor moving touches a text.
 //
 //	meta   "format"                  version, MAC of the store and its generation

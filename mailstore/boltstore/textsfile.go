@@ -124,13 +124,21 @@ func (t *texts) checkFile(file *bolt.DB) error {
 	if err != nil {
 		return err
 	}
-	return file.Update(func(tx *bolt.Tx) error {
-		if meta := tx.Bucket([]byte(tMeta)); meta != nil {
-			if !bytes.Equal(meta.Get([]byte("format")), format) {
-				return errors.New("of another version or another store")
-			}
-			return nil
+	isNew := false
+	err = file.View(func(tx *bolt.Tx) error {
+		meta := tx.Bucket([]byte(tMeta))
+		if isNew = meta == nil; !isNew && !bytes.Equal(meta.Get([]byte("format")), format) {
+			return errors.New("of another version or another store")
 		}
+		return nil
+	})
+	if err != nil || !isNew {
+		return err
+	}
+	// The first commit that matters syncs this one too.
+	file.NoSync = true
+	defer func() { file.NoSync = false }()
+	return file.Update(func(tx *bolt.Tx) error {
 		for _, name := range textBuckets {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return fmt.Errorf("bucket %s: %w", name, err)
@@ -147,6 +155,12 @@ func (t *texts) close() {
 		return
 	}
 	err := guarded(func() error {
+		t.mu.Lock()
+		idle := len(t.settled) == 0
+		t.mu.Unlock()
+		if idle {
+			return file.Close()
+		}
 		err := file.Update(func(tx *bolt.Tx) error {
 			t.mu.Lock()
 			defer t.mu.Unlock()
