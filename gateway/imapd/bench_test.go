@@ -85,6 +85,24 @@ func BenchmarkStoreOne(b *testing.B) {
 func BenchmarkStoreAllSilent(b *testing.B) {
 	benchCommand(b, benchMessages, `STORE 1:* +FLAGS.SILENT (\Seen)`, `STORE 1:* -FLAGS.SILENT (\Seen)`)
 }
+
+// BenchmarkMoveOne moves a message to the mailbox in which it is, beside many:
+// what it takes must not depend on them.
+func BenchmarkMoveOne(b *testing.B) {
+	for _, n := range []int{benchMessages, 10 * benchMessages} {
+		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
+			w := newWorld(b, setup{})
+			w.deliverAll("INBOX", plainMail, n)
+			l := w.selected("INBOX")
+			l.drain("FETCH 1 UID")
+			l.conn.SetDeadline(time.Time{})
+			for b.Loop() {
+				l.drain("MOVE 1 INBOX")
+			}
+		})
+	}
+}
+
 func BenchmarkNoop(b *testing.B) { benchCommand(b, 1, "NOOP") }
 
 // BenchmarkStorePipelined sends 100 STOREs without waiting.
