@@ -121,14 +121,26 @@ func crashLetter(ctx context.Context, s *Store, account mailstore.ID, w, i int) 
 	return err
 }
 
-// crashMailbox copies into a new mailbox and deletes it again.
+// crashMailbox copies into a new mailbox, expunges as many of the copies as are
+// left to be dropped behind, and deletes the mailbox again.
 func crashMailbox(ctx context.Context, s *Store, account mailstore.ID) error {
 	var box mailstore.Mailbox
 	err := s.Update(ctx, account, func(tx mailstore.UpdateTx) (err error) {
 		if box, err = tx.CreateMailbox(mailstore.NewID().String(), ""); err != nil {
 			return err
 		}
-		_, err = tx.Copy(1, mailstore.UIDSet{{Start: 1, Stop: 40}}, box.ID)
+		for range 3 {
+			if _, err = tx.Copy(1, mailstore.UIDSet{{Start: 1, Stop: 40}}, box.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = s.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		_, err := tx.Expunge(box.ID, mailstore.UIDSet{{Start: 1, Stop: 100}}, false)
 		return err
 	})
 	if err != nil {
@@ -156,7 +168,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := &crashLog{letters: map[mailstore.ID]mailstore.ID{}, numbers: map[string]bool{}}
-	steps := []string{"", "commit", "committed", "", "body", "purge"}
+	steps := []string{"", "commit", "committed", "", "body", "purge", "drop"}
 	for round := range *crashes {
 		step := steps[round%len(steps)]
 		if step != "" {

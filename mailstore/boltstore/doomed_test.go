@@ -53,8 +53,8 @@ func hold(held *atomic.Bool) func(string) error {
 	}
 }
 
-// dropAll drops what is doomed, now.
-func dropAll(t *testing.T, s *Store) {
+// dropNow drops what is doomed.
+func dropNow(t testing.TB, s *Store) {
 	t.Helper()
 	for {
 		more, err := s.waiting(ctx, bDoomed)
@@ -142,7 +142,7 @@ func TestDoomed(t *testing.T) {
 				t.Errorf("%d wait after the restart", got)
 			}
 			standing()
-			dropAll(t, s)
+			dropNow(t, s)
 			if got := left(t, s); got != test.end {
 				t.Errorf("left %s, want %s", got, test.end)
 			}
@@ -274,7 +274,7 @@ func TestDoomedInDeletedMailbox(t *testing.T) {
 			if err := s.Check(ctx); err != nil {
 				t.Error(err)
 			}
-			dropAll(t, s)
+			dropNow(t, s)
 			if !purgeFirst {
 				purge()
 			}

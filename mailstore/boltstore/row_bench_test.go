@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,27 +78,76 @@ func span(first mailstore.UID, n int) mailstore.UIDSet {
 	return mailstore.UIDSet{{Start: first, Stop: first + slice - 1}}
 }
 
+// mailboxes are the sizes of the mailbox beside which something is done; with
+// -large ten times as many messages too.
+func mailboxes(b *testing.B, run func(b *testing.B, s *Store, a mailstore.ID, messages int)) {
+	for _, n := range []int{10 * slice, 100 * slice} {
+		if n > 10*slice && !*large {
+			continue
+		}
+		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
+			s, a := testStore(b, Options{})
+			fillLetters(b, s, a, n)
+			b.ReportAllocs()
+			b.ResetTimer()
+			run(b, s, a, n)
+		})
+	}
+}
+
+// BenchmarkAppendBeside appends a letter to a mailbox of many.
+func BenchmarkAppendBeside(b *testing.B) {
+	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
+		m := meter{b: b}
+		m.run(func() {
+			for range b.N {
+				letter := benchMail(b, s)
+				change(b, s, a, func(tx mailstore.UpdateTx) error { _, err := tx.Append(1, letter); return err })
+			}
+		})
+		m.report(b.N)
+	})
+}
+
+// BenchmarkStoreBeside changes a flag of one letter of many.
+func BenchmarkStoreBeside(b *testing.B) {
+	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, n int) {
+		m := meter{b: b}
+		m.run(func() {
+			for i := range b.N {
+				uid, op := mailstore.UID(i*977%n+1), mailstore.FlagsAdd+mailstore.FlagOp(i/n%2)
+				change(b, s, a, func(tx mailstore.UpdateTx) error {
+					_, err := tx.SetFlags(1, mailstore.UIDSet{{Start: uid, Stop: uid}}, mailstore.FlagChange{Op: op, Flags: mailstore.Seen})
+					return err
+				})
+			}
+		})
+		m.report(b.N)
+	})
+}
+
 // BenchmarkExpunge takes 2,000 letters away, copies of letters that stay or
-// letters that nobody else holds.
+// letters that nobody else holds; and the time until their rows are dropped too.
 func BenchmarkExpunge(b *testing.B) {
 	const n = 2 * slice
 	for name, box := range map[string]mailstore.MailboxID{"last": 1, "copies": 2} {
 		b.Run(name, func(b *testing.B) {
-			s, a := testStore(b, Options{})
-			fillLetters(b, s, a, 10*slice)
-			b.ReportAllocs()
-			b.ResetTimer()
-			m := meter{b: b}
-			for i := range b.N {
-				b.StopTimer()
-				if box == 1 {
-					fillLetters(b, s, a, n)
-				} else {
-					copyFirst(b, s, a, n)
+			mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, others int) {
+				m, behind := meter{b: b}, meter{b: b}
+				for i := range b.N {
+					b.StopTimer()
+					first := mailstore.UID(i*n + 1)
+					if box == 1 {
+						fillLetters(b, s, a, n)
+					} else {
+						copyFirst(b, s, a, n)
+					}
+					m.run(func() { expungeSlices(b, s, a, box, first, n) })
+					behind.run(func() { dropNow(b, s) })
 				}
-				m.run(func() { expungeSlices(b, s, a, box, mailstore.UID(i*n+1), n) })
-			}
-			m.report(b.N * n)
+				m.report(b.N * n)
+				b.ReportMetric(float64(behind.cpu.Microseconds())/float64(b.N*n), "cpu-µs-behind/message")
+			})
 		})
 	}
 }
@@ -122,41 +172,39 @@ func expungeSlices(b *testing.B, s *Store, a mailstore.ID, box mailstore.Mailbox
 	}
 }
 
-// BenchmarkCopy copies 2,000 letters of 10,000.
+// BenchmarkCopy copies 2,000 letters of many.
 func BenchmarkCopy(b *testing.B) {
 	const n = 2 * slice
-	s, a := testStore(b, Options{})
-	fillLetters(b, s, a, 10*slice)
-	b.ReportAllocs()
-	b.ResetTimer()
-	m := meter{b: b}
-	for i := range b.N {
-		m.run(func() { copyFirst(b, s, a, n) })
-		expungeSlices(b, s, a, 2, mailstore.UID(i*n+1), n)
-	}
-	m.report(b.N * n)
+	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
+		m := meter{b: b}
+		for i := range b.N {
+			m.run(func() { copyFirst(b, s, a, n) })
+			expungeSlices(b, s, a, 2, mailstore.UID(i*n+1), n)
+			dropNow(b, s)
+		}
+		m.report(b.N * n)
+	})
 }
 
-// BenchmarkMove moves 2,000 letters to and fro, beside 10,000 that stay.
+// BenchmarkMove moves 2,000 letters to and fro, beside many that stay.
 func BenchmarkMove(b *testing.B) {
 	const n = 2 * slice
-	s, a := testStore(b, Options{})
-	fillLetters(b, s, a, 12*slice)
-	from, to, first := mailstore.MailboxID(1), mailstore.MailboxID(2), mailstore.UID(10*slice+1)
-	b.ReportAllocs()
-	b.ResetTimer()
-	m := meter{b: b}
-	for range b.N {
-		m.run(func() {
-			change(b, s, a, func(tx mailstore.UpdateTx) error {
-				moved, err := tx.Move(from, mailstore.UIDSet{{Start: first, Stop: first + n - 1}}, to)
-				if err == nil {
-					first = moved.Dest[0]
-				}
-				return err
+	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, others int) {
+		from, to, first := mailstore.MailboxID(1), mailstore.MailboxID(2), mailstore.UID(others-n+1)
+		m := meter{b: b}
+		for range b.N {
+			m.run(func() {
+				change(b, s, a, func(tx mailstore.UpdateTx) error {
+					moved, err := tx.Move(from, mailstore.UIDSet{{Start: first, Stop: first + n - 1}}, to)
+					if err == nil {
+						first = moved.Dest[0]
+					}
+					return err
+				})
 			})
-		})
-		from, to = to, from
-	}
-	m.report(b.N * n)
+			from, to = to, from
+			dropNow(b, s)
+		}
+		m.report(b.N * n)
+	})
 }

@@ -213,7 +213,7 @@ func folderSize(b *testing.B, dir string) (octets int64) {
 	return octets
 }
 
-var large = flag.Bool("large", false, "make the store of BenchmarkLargeStore, which takes minutes and 2 GB")
+var large = flag.Bool("large", false, "benchmarks at ten times the messages, and BenchmarkLargeStore: minutes, and 4 GB of disk")
 
 // BenchmarkLargeStore opens a store of 1,000 accounts with 1,000 messages each,
 // and a tenth of it, and looks into one mailbox, as the first login does.
