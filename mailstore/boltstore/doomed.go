@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,8 @@ func (s *Store) countDoomed(ctx context.Context) error {
 	})
 }
 
-// dropOne drops one slice and reports whether there may be more.
+// dropOne drops one slice and reports whether there may be more. What is
+// damaged is told once and left where it is: it must not keep the rest.
 func (s *Store) dropOne(ctx context.Context) (more bool, err error) {
 	if more, err = s.waiting(ctx, bDoomed); err != nil || !more {
 		return false, err
@@ -79,7 +81,14 @@ func (s *Store) dropOne(ctx context.Context) (more bool, err error) {
 	if err := s.hook("drop"); err != nil {
 		return false, err
 	}
-	return true, s.submit(ctx, (*work).dropSlice)
+	slice := dropping{skip: s.stuck}
+	err = s.submit(ctx, slice.run)
+	if errors.Is(err, mailstore.ErrDamaged) && slice.at != nil {
+		s.stuck[string(slice.at)] = true
+		s.log.Error("expunged messages not dropped", "err", err)
+		return true, nil
+	}
+	return slice.count > 0, err
 }
 
 // waiting reports whether a bucket has rows.
@@ -92,38 +101,54 @@ func (s *Store) waiting(ctx context.Context, n bucket) (found bool, err error) {
 	return found, err
 }
 
-// dropSlice drops some of the doomed messages.
-func (w *work) dropSlice() error {
-	for n := 0; n < doomedSlice; {
-		k, raw := w.b(bDoomed).Cursor().First()
+// dropping drops some of the doomed messages.
+type dropping struct {
+	skip  map[string]bool // rows that are damaged
+	at    []byte          // the row that is worked on
+	count int             // messages dropped
+}
+
+func (d *dropping) run(w *work) error {
+	d.at, d.count = []byte{0}, 0
+	for d.count < doomedSlice {
+		k, raw := w.seek(bDoomed, d.at)
 		if k == nil {
 			return nil
 		}
-		k, raw = copied(k), copied(raw)
-		account, box, rows, err := decodeDoomed(k, raw)
-		if err != nil {
-			return err
-		}
-		keys, err := w.accountKeys(account, !w.created)
-		if err != nil {
-			return err
-		}
-		v := &view{txn: w.txn, keys: keys}
-		for _, f := range rows {
-			if w.get(bRow, rowKey(keys.num, box, f.uid)) == nil {
-				continue // it went with its mailbox
+		d.at = copied(k)
+		if !d.skip[string(d.at)] {
+			n, err := w.dropDoomed(d.at, copied(raw))
+			if err != nil {
+				return err
 			}
-			if _, err := w.dropRow(v, box, f.uid); err != nil {
-				return fmt.Errorf("drop: %w", err)
-			}
+			d.count += n
 		}
-		if err := w.del(bDoomed, k); err != nil {
-			return err
-		}
-		n += len(rows)
-		w.doomed -= len(rows)
+		d.at = append(d.at, 0) // what follows
 	}
 	return nil
+}
+
+// dropDoomed drops the messages of one row of bucket doomed, and the row.
+func (w *work) dropDoomed(k, raw []byte) (int, error) {
+	account, box, rows, err := decodeDoomed(k, raw)
+	if err != nil {
+		return 0, err
+	}
+	keys, err := w.accountKeys(account, !w.created)
+	if err != nil {
+		return 0, err
+	}
+	v := &view{txn: w.txn, keys: keys}
+	for _, f := range rows {
+		if w.get(bRow, rowKey(keys.num, box, f.uid)) == nil {
+			continue // it went with its mailbox
+		}
+		if _, err := w.dropRow(v, box, f.uid); err != nil {
+			return 0, fmt.Errorf("drop: %w", err)
+		}
+	}
+	w.doomed -= len(rows)
+	return len(rows), w.del(bDoomed, k)
 }
 
 // stands reports whether the message is where an index says: in a mailbox

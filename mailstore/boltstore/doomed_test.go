@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
 )
@@ -64,7 +66,7 @@ func dropNow(t testing.TB, s *Store) {
 		if !more {
 			return
 		}
-		if err := s.submit(ctx, (*work).dropSlice); err != nil {
+		if err := s.submit(ctx, (&dropping{}).run); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,6 +228,50 @@ func TestDoomedBehind(t *testing.T) {
 	}
 	if _, err := s.Bodies().Open(ctx, ref, 0); !errors.Is(err, body.ErrNotFound) {
 		t.Errorf("body after the sweep: %v", err)
+	}
+}
+
+// TestDoomedDamaged expects a message that cannot be dropped to keep only those
+// of its chunk from it.
+func TestDoomedDamaged(t *testing.T) {
+	var held atomic.Bool
+	held.Store(true)
+	committed := make(chan struct{}, 1000)
+	opts := Options{Dir: t.TempDir()}
+	opts.Hook = func(step string) error {
+		if step == "committed" {
+			committed <- struct{}{}
+		}
+		return hold(&held)(step)
+	}
+	s, a := testStore(t, opts)
+	ids, _ := crowd(t, s, a, 3*chunkUIDs-1) // UID 0 is none
+	expunge := func(tx mailstore.UpdateTx) error {
+		_, err := tx.Expunge(1, mailstore.UIDSet{{Start: 1}}, false)
+		return err
+	}
+	if err := errors.Join(s.Update(ctx, a, expunge), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, opts.Dir, func(tx *bolt.Tx) error { return tx.Bucket([]byte("email")).Delete(idKey(1, ids[0])) })
+	s, err := Open(ctx, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for len(committed) > 0 {
+		<-committed
+	}
+	held.Store(false)
+	s.startPurge()
+	timeout := time.After(30 * time.Second)
+	want := "doomed 1, row 127, flag 0, shows 127, rowkey 127, wrap 1"
+	for got := ""; got != want; got = left(t, s) {
+		select {
+		case <-committed:
+		case <-timeout:
+			t.Fatalf("left %s, want %s", left(t, s), want)
+		}
 	}
 }
 

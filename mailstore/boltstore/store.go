@@ -93,9 +93,10 @@ type Store struct {
 	quota    reservations
 
 	background sync.WaitGroup
-	purging    chan struct{} // buffer of one: a purge is asked for
-	dropping   chan struct{} // and so is the dropping of doomed messages
-	doomed     atomic.Int64  // messages that wait for it
+	purging    chan struct{}   // buffer of one: a purge is asked for
+	dropping   chan struct{}   // and so is the dropping of doomed messages
+	doomed     atomic.Int64    // messages that wait for it
+	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -147,6 +148,7 @@ func newStore(opts Options) *Store {
 		stopped:  make(chan struct{}),
 		purging:  make(chan struct{}, 1),
 		dropping: make(chan struct{}, 1),
+		stuck:    map[string]bool{},
 	}
 	if s.now == nil {
 		s.now = time.Now
