@@ -79,15 +79,15 @@ func span(first mailstore.UID, n int) mailstore.UIDSet {
 }
 
 // mailboxes are the sizes of the mailbox beside which something is done; with
-// -large ten times as many messages too.
-func mailboxes(b *testing.B, run func(b *testing.B, s *Store, a mailstore.ID, messages int)) {
+// -large ten times as many messages too. fill makes them.
+func mailboxes(b *testing.B, fill func(*testing.B, *Store, mailstore.ID, int), run func(b *testing.B, s *Store, a mailstore.ID, messages int)) {
 	for _, n := range []int{10 * slice, 100 * slice} {
 		if n > 10*slice && !*large {
 			continue
 		}
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
 			s, a := testStore(b, Options{})
-			fillLetters(b, s, a, n)
+			fill(b, s, a, n)
 			b.ReportAllocs()
 			b.ResetTimer()
 			run(b, s, a, n)
@@ -97,7 +97,7 @@ func mailboxes(b *testing.B, run func(b *testing.B, s *Store, a mailstore.ID, me
 
 // BenchmarkAppendBeside appends a letter to a mailbox of many.
 func BenchmarkAppendBeside(b *testing.B) {
-	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
+	mailboxes(b, fillLetters, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
 		m := meter{b: b}
 		m.run(func() {
 			for range b.N {
@@ -111,7 +111,7 @@ func BenchmarkAppendBeside(b *testing.B) {
 
 // BenchmarkStoreBeside changes a flag of one letter of many.
 func BenchmarkStoreBeside(b *testing.B) {
-	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, n int) {
+	mailboxes(b, fillBox, func(b *testing.B, s *Store, a mailstore.ID, n int) {
 		m := meter{b: b}
 		m.run(func() {
 			for i := range b.N {
@@ -132,7 +132,7 @@ func BenchmarkExpunge(b *testing.B) {
 	const n = 2 * slice
 	for name, box := range map[string]mailstore.MailboxID{"last": 1, "copies": 2} {
 		b.Run(name, func(b *testing.B) {
-			mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, others int) {
+			mailboxes(b, fillLetters, func(b *testing.B, s *Store, a mailstore.ID, others int) {
 				m, behind := meter{b: b}, meter{b: b}
 				for i := range b.N {
 					b.StopTimer()
@@ -175,7 +175,7 @@ func expungeSlices(b *testing.B, s *Store, a mailstore.ID, box mailstore.Mailbox
 // BenchmarkCopy copies 2,000 letters of many.
 func BenchmarkCopy(b *testing.B) {
 	const n = 2 * slice
-	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
+	mailboxes(b, fillLetters, func(b *testing.B, s *Store, a mailstore.ID, _ int) {
 		m := meter{b: b}
 		for i := range b.N {
 			m.run(func() { copyFirst(b, s, a, n) })
@@ -189,7 +189,7 @@ func BenchmarkCopy(b *testing.B) {
 // BenchmarkMove moves 2,000 letters to and fro, beside many that stay.
 func BenchmarkMove(b *testing.B) {
 	const n = 2 * slice
-	mailboxes(b, func(b *testing.B, s *Store, a mailstore.ID, others int) {
+	mailboxes(b, fillLetters, func(b *testing.B, s *Store, a mailstore.ID, others int) {
 		from, to, first := mailstore.MailboxID(1), mailstore.MailboxID(2), mailstore.UID(others-n+1)
 		m := meter{b: b}
 		for range b.N {
