@@ -117,6 +117,8 @@ func crashLetter(ctx context.Context, s *Store, account mailstore.ID, w, i int) 
 		return crashMailbox(ctx, s, account)
 	case w == 1 && i%20 == 19:
 		_, err = s.Sweep(ctx, time.Minute) // longer than any Update
+	case w == 2 && i%5 == 4:
+		_, err = s.Compact(ctx, mailstore.CompactOptions{})
 	}
 	return err
 }
@@ -156,7 +158,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := &crashLog{letters: map[mailstore.ID]mailstore.ID{}, numbers: map[string]bool{}}
-	steps := []string{"", "commit", "committed", "", "body", "purge"}
+	steps := append([]string{"", "commit", "committed", "", "body", "purge", "compact-renamed", "compact-swapped"}, compactSteps...)
 	for round := range *crashes {
 		step := steps[round%len(steps)]
 		if step != "" {

@@ -29,6 +29,11 @@ const sweepSlice = 500
 // Sweep implements mailstore.Store.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error) {
 	var report body.SweepReport
+	release, err := s.maintain(ctx)
+	if err != nil {
+		return report, fmt.Errorf("sweep: %w", err)
+	}
+	defer release()
 	s.startPurge() // of what an error has left
 	if err := s.sweepDead(ctx, s.now().Add(-grace), &report); err != nil {
 		return report, fmt.Errorf("sweep small bodies: %w", err)

@@ -128,6 +128,8 @@ type work struct {
 	wakes   map[string]bool
 	purge   bool // a mailbox waits for the removal of its rows
 	created bool // an account was made: its keys may not be shared yet
+
+	changed []changed // while a compaction wants to know
 }
 
 // touch is what watchers of an account are told.
@@ -140,6 +142,7 @@ type touch struct {
 func (w *work) put(n bucket, key, value []byte) error {
 	w.writes++
 	w.weight += len(key) + len(value)
+	w.noteChange(n, key)
 	if err := w.b(n).Put(key, value); err != nil {
 		return w.spoil(fmt.Errorf("write %s: %w", bucketNames[n], err))
 	}
@@ -150,6 +153,7 @@ func (w *work) put(n bucket, key, value []byte) error {
 func (w *work) del(n bucket, key []byte) error {
 	w.writes++
 	w.weight += len(key)
+	w.noteChange(n, key)
 	if err := w.b(n).Delete(key); err != nil {
 		return w.spoil(fmt.Errorf("delete from %s: %w", bucketNames[n], err))
 	}
