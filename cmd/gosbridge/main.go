@@ -86,7 +86,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&config, "config", "c", defaultConfig, "configuration file")
 	root.AddCommand(
 		newQuickstart(), newServe(&config), newConfig(&config), newAccount(&config), newCredential(&config),
-		newLetter(&config), newRegistry(&config), newReload(&config), newSession(&config), newVersion(),
+		newLetter(&config), newRegistry(&config), newReload(&config), newSession(&config), newStore(&config), newVersion(),
 	)
 	return root
 }

@@ -85,6 +85,7 @@ func New(o Options) *Service {
 		OpReload:           change(s.reload),
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
+		OpStoreCompact:     long(change(s.storeCompact)),
 	}
 	return s
 }
@@ -111,6 +112,7 @@ const (
 	OpReload           = "reload"
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
+	OpStoreCompact     = "store/compact"
 )
 
 // look makes an operation that changes nothing, change one that does.
