@@ -326,6 +326,63 @@ func mustOpen(t *testing.T, path string) *os.File {
 	return f
 }
 
+// TestLinkedFile compacts a file that a symbolic link names: the link stays, and
+// what a crash has left beside the file is removed.
+func TestLinkedFile(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "there.db")
+	k := &keeper{path: filepath.Join(t.TempDir(), "link.db")}
+	if err := os.Symlink(there, k.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(there+Suffix, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if k.db, err = Open(k.path, testOptions); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { k.old.Wait(); _ = k.db.Close() }()
+	if _, err := os.Stat(there + Suffix); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left: %v", err)
+	}
+	if err := k.update("bucket", "key", "value"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.compaction().Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if link, err := os.Readlink(k.path); err != nil || link != there {
+		t.Errorf("link to %q, %v", link, err)
+	}
+	if after, err := os.Stat(there); err != nil || os.SameFile(before, after) {
+		t.Errorf("the file was not replaced: %v", err)
+	}
+	if all := k.content(t); all["bucket/key"] != "value" {
+		t.Errorf("content %v", all)
+	}
+}
+
+// TestRate copies no faster than it is told to.
+func TestRate(t *testing.T) {
+	k := newKeeper(t)
+	if err := k.update("bucket", "key", strings.Repeat("v", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	c := k.compaction()
+	c.Rate = 10_000
+	start := time.Now()
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d < 100*time.Millisecond {
+		t.Errorf("1,000 octets at 10,000 a second in %v", d)
+	}
+}
+
 // TestDamagedFile compacts a file of which a page makes no sense: an error,
 // no end of the process, and the file stays.
 func TestDamagedFile(t *testing.T) {

@@ -113,6 +113,10 @@ func (c *Compaction) Run(ctx context.Context) (r Report, err error) {
 	if c.slice == 0 {
 		c.slice, c.gather = sliceKeys, gatherKeys
 	}
+	// A link to a file elsewhere stays one: the file it names is replaced.
+	if c.Path, err = filepath.EvalSymlinks(c.Path); err != nil {
+		return r, err
+	}
 	old, err := os.Stat(c.Path)
 	if err != nil {
 		return r, err

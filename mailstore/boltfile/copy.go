@@ -182,19 +182,28 @@ func (k *copier) pace(ctx context.Context, octets int64) error {
 	if err := k.c.space(sliceOctets); err != nil {
 		return err
 	}
-	if k.changes.waiting() > k.c.gather {
-		if err := k.drain(ctx); err != nil {
+	for {
+		if k.changes.waiting() > k.c.gather {
+			if err := k.drain(ctx); err != nil {
+				return err
+			}
+		}
+		var ahead time.Duration
+		if k.c.Rate > 0 {
+			ahead = time.Duration(float64(k.octets)/float64(k.c.Rate)*float64(time.Second)) - time.Since(k.began)
+		}
+		if ahead <= 0 {
+			return context.Cause(ctx)
+		}
+		if err := pause(ctx, min(ahead, time.Second)); err != nil {
 			return err
 		}
 	}
-	var ahead time.Duration
-	if k.c.Rate > 0 {
-		ahead = time.Duration(float64(k.octets)/float64(k.c.Rate)*float64(time.Second)) - time.Since(k.began)
-	}
-	if ahead <= 0 {
-		return context.Cause(ctx)
-	}
-	t := time.NewTimer(ahead)
+}
+
+// pause waits, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

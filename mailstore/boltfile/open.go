@@ -36,7 +36,11 @@ func Open(path string, opts bolt.Options) (*bolt.DB, error) {
 		return nil, err
 	}
 	// Only who has the lock may do that: to others it is a copy at work.
-	if err := os.Remove(path + Suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+	place, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		err = os.Remove(place + Suffix)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("remove the rest of a compaction: %w", err), db.Close())
 	}
 	return db, nil
