@@ -80,17 +80,20 @@ func TestCompact(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for range 5 {
-		doomed = append(doomed, put(2_500_000))
-		kept = append(kept, put(2_500_000))
+	for range 10 {
+		doomed = append(doomed, put(200_000))
+		kept = append(kept, put(1_500_000))
 	}
-	gone := doomed[:3]
+	gone := doomed[:6] // also where their rows were copied before
 	r, err := b.Compact(t.Context(), 0, func(string) func(int64, int64) { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(r) != 1 || r[0].After >= r[0].Before {
 		t.Errorf("report %+v", r)
+	}
+	if len(doomed) > 4 {
+		t.Errorf("%d bodies were not removed: too few steps", len(doomed))
 	}
 	if got := everything(t, b.files[0]); len(want) < 100 || !maps.Equal(got, want) {
 		t.Errorf("%d things in the file, want %d", len(got), len(want))

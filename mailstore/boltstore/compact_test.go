@@ -190,9 +190,9 @@ func TestCompactConformance(t *testing.T) {
 				}
 				go func() {
 					for {
-						_, err := s.Compact(context.Background(), mailstore.CompactOptions{})
+						_, err := s.Compact(t.Context(), mailstore.CompactOptions{})
 						if err != nil {
-							if !errors.Is(err, mailstore.ErrClosed) {
+							if !errors.Is(err, mailstore.ErrClosed) && t.Context().Err() == nil {
 								t.Error(err)
 							}
 							return
