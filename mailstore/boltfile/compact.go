@@ -129,15 +129,8 @@ func (c *Compaction) Run(ctx context.Context) (r Report, err error) {
 	if k.db, err = c.target(old); err != nil {
 		return r, err
 	}
-	if err := k.run(ctx, &r); err != nil {
-		if !k.given {
-			err = errors.Join(err, c.abandon(k.db))
-		}
-		return r, err
-	}
-	now, err := os.Stat(c.Path)
-	if err == nil {
-		r.After = now.Size()
+	if err = k.run(ctx, &r); err != nil && !k.given {
+		err = errors.Join(err, c.abandon(k.db))
 	}
 	return r, err
 }
@@ -231,6 +224,11 @@ func (k *copier) last(ctx context.Context, r *Report) error {
 	if err := k.c.hook("compact-rename"); err != nil {
 		return err
 	}
+	now, err := os.Stat(k.c.Path + Suffix)
+	if err != nil {
+		return err
+	}
+	r.After = now.Size() // the next commit may make it grow by a large step
 	if err := os.Rename(k.c.Path+Suffix, k.c.Path); err != nil {
 		return err
 	}
