@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"gosbridge/gateway/template"
-	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 	"gosbridge/policy/registry"
 )
 
@@ -83,5 +83,5 @@ func replaceFile(path string, content []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return body.SyncDir(filepath.Dir(path))
+	return boltfile.SyncDir(filepath.Dir(path))
 }

@@ -11,7 +11,7 @@ import (
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
-	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 )
 
 func newKey(config *string) *cobra.Command {
@@ -86,5 +86,5 @@ func writeNew(path, text string) error {
 	if err := fillFile(path, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
 		return err
 	}
-	return body.SyncDir(filepath.Dir(path))
+	return boltfile.SyncDir(filepath.Dir(path))
 }

@@ -7,6 +7,7 @@ func newStore(config *string) *cobra.Command {
 		newStoreBackup(config),
 		newStoreRestore(config),
 		newStoreResume(config),
+		newStoreCompact(config),
 		newStoreRotateKey(config),
 	)
 }

@@ -19,6 +19,7 @@ import (
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/boltfile"
 )
 
 // rotated tells what became of the keys.
@@ -97,7 +98,7 @@ func prepareKey(file, like string) (key [32]byte, err error) {
 		err = sameOwner(file, like)
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(file))
+		err = boltfile.SyncDir(filepath.Dir(file))
 	}
 	if err != nil {
 		return key, fmt.Errorf("new master key: %w", errors.Join(err, os.Remove(file)))
@@ -139,19 +140,10 @@ func replaceKey(file string, now time.Time) (rotated, error) {
 		err = os.Rename(gateway.NewKeyFile(file), file)
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(file))
+		err = boltfile.SyncDir(filepath.Dir(file))
 	}
 	if err != nil {
 		return out, fmt.Errorf("the master key was exchanged, but not in its place; it is in %s: %w", gateway.NewKeyFile(file), err)
 	}
 	return out, nil
-}
-
-// syncFolder makes names in a folder durable.
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

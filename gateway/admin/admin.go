@@ -101,6 +101,7 @@ func New(o Options) *Service {
 		OpStoreBackup:      long(change(s.storeBackup)),
 		OpStoreResume:      change(s.storeResume),
 		OpKeyExported:      change(s.keyExported),
+		OpStoreCompact:     long(change(s.storeCompact)),
 	}
 	return s
 }
@@ -136,6 +137,7 @@ const (
 	OpStoreBackup      = "store/backup"
 	OpStoreResume      = "store/resume"
 	OpKeyExported      = "key/exported"
+	OpStoreCompact     = "store/compact"
 )
 
 // look makes an operation that changes nothing, change one that does.

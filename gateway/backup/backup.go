@@ -25,7 +25,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 	"gosbridge/mailstore/boltstore"
 )
 
@@ -125,7 +125,7 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 	if err := write(filepath.Join(work, manifestName), m.encode()); err != nil {
 		return m, err
 	}
-	if err := body.SyncDir(work); err != nil {
+	if err := boltfile.SyncDir(work); err != nil {
 		return m, err
 	}
 	if _, err := verify(ctx, work, o.Rate, o.Progress.of(Comparing)); err != nil {
@@ -138,7 +138,7 @@ func Make(ctx context.Context, o Options) (m Manifest, err error) {
 	if err := os.Rename(work, o.Dir); err != nil {
 		return m, err
 	}
-	return m, body.SyncDir(parent)
+	return m, boltfile.SyncDir(parent)
 }
 
 // partPattern names the folder in which a backup is made (os.MkdirTemp).
@@ -198,7 +198,7 @@ func (m *Manifest) addSources(dir string, sources []Source) error {
 		}
 		m.Files = append(m.Files, File{Name: name, From: s.Path, Size: int64(len(text)), SHA256: sum(sha256.Sum256(text))})
 	}
-	return body.SyncDir(filepath.Join(dir, filesFolder))
+	return boltfile.SyncDir(filepath.Join(dir, filesFolder))
 }
 
 // certificates are those of a PEM file, without whatever else stands there.

@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"gosbridge/mailstore/boltfile"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
-
-	"gosbridge/mailstore/body"
 )
 
 // notesName is the file in a backup that remembers when it was restored.
@@ -90,5 +89,5 @@ func AddNote(dir string, n Note) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return body.SyncDir(dir)
+	return boltfile.SyncDir(dir)
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// it will add; an error makes the commit fail as one of the disk would.
 	// It is how tests fill the disk.
 	BeforeCommit func(octets int) error
+	// Hook, when set, is called at the steps of a compaction
+	// (boltfile.Compaction).
+	Hook func(step string) error
 }
 
 // defaultMemory is Options.Memory where that is 0.

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
-	"strconv"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"gosbridge/mailstore/boltfile"
 )
 
 // What a body file holds:
@@ -41,9 +41,6 @@ const (
 
 	// fillPercent: keys ascend, so pages can be filled.
 	fillPercent = 0.95
-	// mapSize is address space, not memory. A file that outgrows its map has
-	// to be mapped anew, for which every reader must be out.
-	mapSize = int64(256) << 30
 	// growStep is by how much a file grows at a time, in octets.
 	growStep = 64 << 20
 	// lockWait is how long the lock of another process is waited for.
@@ -55,14 +52,22 @@ type file struct {
 	bolt   *Bolt
 	number int
 	path   string
-	db     *bbolt.DB
+	db     *bbolt.DB // replaced by the writer, under swap
+	swap   sync.RWMutex
 	last   atomic.Uint64 // number of the last place given out
 
+	compacting sync.Mutex     // held by compact, and by close once that has ended
+	retired    sync.WaitGroup // files that were replaced and have readers still
+
 	requests chan request // unbuffered: what was received is answered
+	between  chan func()  // what the writer is to do between two commits
 	quit     chan struct{}
 	closing  atomic.Bool
 	stopped  chan struct{}
-	broken   error // of a sync; the writer's own
+
+	// Of the writer alone.
+	broken  error             // of a sync
+	changes *boltfile.Changes // where commits note what they changed; nil: nowhere
 }
 
 func openFile(path string, number int, b *Bolt) (f *file, err error) {
@@ -74,19 +79,9 @@ func openFile(path string, number int, b *Bolt) (f *file, err error) {
 	_, statErr := os.Stat(path)
 	f = &file{
 		bolt: b, number: number, path: path,
-		requests: make(chan request), quit: make(chan struct{}), stopped: make(chan struct{}),
+		requests: make(chan request), between: make(chan func()), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	opts := &bbolt.Options{
-		Timeout:         lockWait,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMap(),
-	}
-	err = guard(func() (err error) { f.db, err = bbolt.Open(path, 0o600, opts); return err })
-	if errors.Is(err, syscall.ENOMEM) {
-		// Address space is rationed here (ulimit -v): let the map grow.
-		opts.InitialMmapSize = 0
-		err = guard(func() (err error) { f.db, err = bbolt.Open(path, 0o600, opts); return err })
-	}
+	err = guard(func() (err error) { f.db, err = boltfile.Open(path, fileOptions()); return err })
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLocked
@@ -97,7 +92,7 @@ func openFile(path string, number int, b *Bolt) (f *file, err error) {
 	}
 	f.db.AllocSize = growStep
 	if err = f.prepare(); err == nil && os.IsNotExist(statErr) {
-		err = SyncDir(filepath.Dir(path))
+		err = boltfile.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
@@ -106,13 +101,9 @@ func openFile(path string, number int, b *Bolt) (f *file, err error) {
 	return f, nil
 }
 
-func initialMap() int {
-	// Windows makes the file as long as the map; 32 bits have no such room.
-	if runtime.GOOS == "windows" || strconv.IntSize < 64 {
-		return 0
-	}
-	size := mapSize
-	return int(size)
+// fileOptions are how bbolt opens a body file.
+func fileOptions() bbolt.Options {
+	return bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType}
 }
 
 // prepare makes the buckets of a new file and checks an old one.
@@ -150,26 +141,32 @@ func (f *file) prepare() error {
 	}))
 }
 
-// SyncDir makes the names in a folder durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 func (f *file) nextPlace() uint64 {
 	return uint64(f.number)<<placeBits | f.last.Add(1)
 }
 
 // view runs fn on a snapshot of the file.
 func (f *file) view(fn func(*bbolt.Tx) error) error {
-	err := guard(func() error { return f.db.View(fn) })
+	err := guard(func() error {
+		tx, err := f.begin()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }()
+		return fn(tx)
+	})
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
 	return err
+}
+
+// begin begins a read transaction. It ends on the file on which it began, even
+// when another one has taken that one's place meanwhile.
+func (f *file) begin() (*bbolt.Tx, error) {
+	f.swap.RLock()
+	defer f.swap.RUnlock()
+	return f.db.Begin(false)
 }
 
 // guard makes an error of the panics by which bbolt, and the memory map under

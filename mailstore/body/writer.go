@@ -1,6 +1,7 @@
 package body
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +28,9 @@ type op interface {
 	apply(tx *bbolt.Tx) error
 	// weight is what the op costs a commit, in octets written.
 	weight() int
+	// changed calls note for the keys that apply has changed, once they are
+	// committed.
+	changed(note func(bucket, key []byte))
 }
 
 type request struct {
@@ -63,6 +67,8 @@ func (f *file) run() {
 		select {
 		case r := <-f.requests:
 			f.commit(f.gather(r))
+		case fn := <-f.between:
+			fn()
 		case <-f.quit:
 			return
 		}
@@ -118,6 +124,7 @@ func (f *file) update(group []request) error {
 		})
 	})
 	if err == nil {
+		f.noteChanges(group)
 		return nil
 	}
 	full := asFull(err)
@@ -127,10 +134,15 @@ func (f *file) update(group []request) error {
 	if !inFn && !retryable(err) {
 		// After a failed sync the kernel forgets what it could not write: the
 		// next sync would succeed and lie. Only opening anew helps.
-		f.broken = fmt.Errorf("body file %s no longer writable, restart after the disk is mended: %w", f.path, full)
-		f.bolt.opts.Logger.Error("body file failed", slog.String("file", f.path), slog.Any("err", err))
+		f.fail(full)
 	}
 	return full
+}
+
+// fail ends the writing.
+func (f *file) fail(err error) {
+	f.broken = fmt.Errorf("body file %s no longer writable, restart after the disk is mended: %w", f.path, err)
+	f.bolt.opts.Logger.Error("body file failed", slog.String("file", f.path), slog.Any("err", err))
 }
 
 // retryable reports whether a failed commit has certainly left no trace: a
@@ -162,6 +174,9 @@ func (f *file) close() error {
 	}
 	close(f.quit)
 	<-f.stopped
+	f.compacting.Lock()
+	defer f.compacting.Unlock()
+	f.retired.Wait()
 	if f.db.NoFreelistSync && f.broken == nil {
 		// An empty commit writes the free list that was left out so far.
 		f.db.NoFreelistSync = false
@@ -220,6 +235,13 @@ func (a *appendOp) apply(tx *bbolt.Tx) error {
 	return nil
 }
 
+func (a *appendOp) changed(note func(bucket, key []byte)) {
+	note(chunkBucket, chunkKey(a.place, a.first))
+	if a.row != nil {
+		note(indexBucket, placeKey(a.place))
+	}
+}
+
 // doomed is a body to be removed.
 type doomed struct {
 	place    uint64
@@ -234,8 +256,11 @@ type removeOp struct {
 	bolt   *Bolt
 	doomed []doomed
 
-	removed int   // of the transaction that ran last
-	octets  int64 // sealed
+	// Of the transaction that ran last.
+	removed int
+	octets  int64    // sealed
+	rows    [][]byte // keys of what is gone
+	chunks  [][]byte
 }
 
 func (r *removeOp) weight() int {
@@ -248,7 +273,7 @@ func (r *removeOp) weight() int {
 }
 
 func (r *removeOp) apply(tx *bbolt.Tx) error {
-	r.removed, r.octets = 0, 0
+	r.removed, r.octets, r.rows, r.chunks = 0, 0, nil, nil
 	for _, d := range r.doomed {
 		ok, err := r.same(tx, d)
 		if err != nil {
@@ -260,7 +285,8 @@ func (r *removeOp) apply(tx *bbolt.Tx) error {
 		if err := tx.Bucket(indexBucket).Delete(placeKey(d.place)); err != nil {
 			return fmt.Errorf("remove row: %w", err)
 		}
-		octets, err := removeChunks(tx, d.place)
+		r.rows = append(r.rows, placeKey(d.place))
+		octets, err := r.removeChunks(tx, d.place)
 		if err != nil {
 			return err
 		}
@@ -287,7 +313,16 @@ func (r *removeOp) same(tx *bbolt.Tx, d doomed) (bool, error) {
 	return row.name == d.name, err
 }
 
-func removeChunks(tx *bbolt.Tx, place uint64) (octets int64, err error) {
+func (r *removeOp) changed(note func(bucket, key []byte)) {
+	for _, key := range r.rows {
+		note(indexBucket, key)
+	}
+	for _, key := range r.chunks {
+		note(chunkBucket, key)
+	}
+}
+
+func (r *removeOp) removeChunks(tx *bbolt.Tx, place uint64) (octets int64, err error) {
 	chunks := tx.Bucket(chunkBucket)
 	var keys [][]byte
 	c := chunks.Cursor()
@@ -295,7 +330,7 @@ func removeChunks(tx *bbolt.Tx, place uint64) (octets int64, err error) {
 		if p, _, ok := splitChunkKey(key); !ok || p != place {
 			break
 		}
-		keys = append(keys, key)
+		keys = append(keys, bytes.Clone(key))
 	}
 	for _, key := range keys {
 		if chunk := chunks.Bucket(key); chunk != nil {
@@ -307,6 +342,7 @@ func removeChunks(tx *bbolt.Tx, place uint64) (octets int64, err error) {
 		if err := chunks.DeleteBucket(key); err != nil {
 			return 0, fmt.Errorf("remove chunk: %w", err)
 		}
+		r.chunks = append(r.chunks, key)
 	}
 	return octets, nil
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gosbridge/mailstore"
-	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 )
 
 // BackupOptions are the settings of a backup. The zero value is right.
@@ -125,7 +125,7 @@ func (s *Store) copyFiles(c *copier, snap *Snapshot) error {
 	if err := s.large.Copy(c.ctx, c.copy); err != nil {
 		return err
 	}
-	return body.SyncDir(c.dir)
+	return boltfile.SyncDir(c.dir)
 }
 
 // syncEvery is after how many octets a copy is synced: were it only at the

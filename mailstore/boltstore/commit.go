@@ -86,6 +86,8 @@ func (s *Store) write() {
 		select {
 		case r := <-s.requests:
 			s.commitBatch(r)
+		case fn := <-s.between:
+			fn()
 		case <-s.closing:
 			for { // those that were let in before are still served
 				select {
@@ -247,6 +249,7 @@ func (s *Store) finish(b *batch) {
 		return
 	}
 	_ = s.hook("committed")
+	s.noteChanges(b)
 	s.publish(b)
 	b.answerEach()
 }

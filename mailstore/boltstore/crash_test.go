@@ -59,7 +59,10 @@ func crashChild(dir, step string, seed uint64) error {
 		return err
 	}
 	op, _, _ := strings.Cut(name, "/")
-	l := &load{s: s, step: pass, prefer: op, tell: func(fact string) {
+	if strings.HasPrefix(op, "compact-") {
+		op = "compact"
+	}
+	l := &load{s: s, step: pass, prefer: op, compacts: true, tell: func(fact string) {
 		fmt.Println(fact) // one write, so whole lines
 	}}
 	return l.forever(seed)
@@ -67,7 +70,7 @@ func crashChild(dir, step string, seed uint64) error {
 
 // crashSteps are all named steps: those of the load and those of the store.
 func crashSteps() []string {
-	steps := slices.Clone(hookSteps)
+	steps := slices.Concat(hookSteps, compactSteps, []string{"compact-renamed", "compact-swapped"})
 	for _, op := range loadOps {
 		steps = append(steps, op.steps...)
 	}

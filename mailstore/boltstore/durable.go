@@ -30,6 +30,11 @@ func (d *durable) open(db *bolt.DB) error {
 	if err := db.Sync(); err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}
+	return d.take(db)
+}
+
+// take takes over a file that is synced.
+func (d *durable) take(db *bolt.DB) error {
 	return db.View(func(tx *bolt.Tx) error {
 		d.id.Store(int64(tx.ID()))
 		return nil

@@ -45,6 +45,7 @@ var loadOps = []loadOp{
 	{"delete", true, (*load).remove, []string{"delete/written", "delete/done"}},
 	{"import", true, (*load).bring, []string{"import/slice", "import/done"}},
 	{"sweep", true, (*load).sweep, []string{"sweep/done"}},
+	{"compact", false, (*load).compact, nil}, // the steps of the store
 }
 
 // hookSteps are the steps of Options.Hook.
@@ -82,6 +83,9 @@ type load struct {
 	step func(name string)
 	// prefer is the operation that every other one is; "" for none.
 	prefer string
+	// compacts is for loads whose files are only killed: who records or fails
+	// single writes knows nothing of files that take each other's place.
+	compacts bool
 	// unnamed is held for reading by who has a body that no commit names yet,
 	// and for writing by a sweep without a time of grace.
 	unnamed sync.RWMutex

@@ -15,6 +15,7 @@ import (
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 )
 
 // ErrUnfinished says that a restore into the folder was cut short. It can be
@@ -265,8 +266,19 @@ func (st *staging) clear() error {
 		for _, name := range names {
 			errs = append(errs, os.Remove(filepath.Join(dir, name)))
 		}
+		errs = append(errs, dropTexts(dir))
 	}
 	return errors.Join(errs...)
+}
+
+// dropTexts removes the texts for searching, which no backup has and every
+// start makes anew.
+func dropTexts(dir string) error {
+	err := os.Remove(filepath.Join(dir, textsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // fill copies the files of the backup, and compares them with what was written.
@@ -336,13 +348,16 @@ func (st *staging) publish() error {
 			return err
 		}
 	}
-	if err := body.SyncDir(st.dir); err != nil {
+	if err := boltfile.SyncDir(st.dir); err != nil {
+		return err
+	}
+	if err := dropTexts(st.path); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(st.path, metaFile), filepath.Join(st.dir, metaFile)); err != nil {
 		return err
 	}
-	return body.SyncDir(st.dir)
+	return boltfile.SyncDir(st.dir)
 }
 
 // close ends the restore: with a store, or with nothing.
@@ -351,6 +366,6 @@ func (st *staging) close(done bool) error {
 	if !done {
 		errs = append(errs, st.clear())
 	}
-	errs = append(errs, st.lock.Close(), os.Remove(filepath.Join(st.path, stageLock)), os.Remove(st.path), body.SyncDir(st.dir))
+	errs = append(errs, st.lock.Close(), os.Remove(filepath.Join(st.path, stageLock)), os.Remove(st.path), boltfile.SyncDir(st.dir))
 	return errors.Join(errs...)
 }

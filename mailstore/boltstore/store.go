@@ -7,11 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -19,17 +16,13 @@ import (
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
+	"gosbridge/mailstore/boltfile"
 )
 
 const (
 	metaFile      = "meta.db"
 	formatVersion = 2 // bucket doomed came with 2
 	lockTimeout   = 200 * time.Millisecond
-
-	// mapSize is address space, not memory: growing the map would stop every
-	// reader until the oldest read transaction ends. With all its receipts
-	// a small letter takes up to 80 KB.
-	mapSize = int64(256) << 30
 )
 
 // Options are the settings of a Store. Dir and MasterKey are required.
@@ -65,8 +58,9 @@ type Options struct {
 	doomedFrom int
 
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge", "drop", "sweep", "backup"). An error makes the step fail before it has any effect,
-	// but for "committed", which is over.
+	// "body", "purge", "drop", "sweep", "backup", and those of
+	// boltfile.Compaction). An error makes the step fail before it has any
+	// effect, but for "committed", which is over.
 	Hook func(step string) error
 }
 
@@ -75,22 +69,28 @@ type Store struct {
 	opts   Options
 	now    func() time.Time
 	log    *slog.Logger
-	db     *bolt.DB
+	db     *bolt.DB // replaced by the writer, under swap
+	swap   sync.RWMutex
 	large  *body.Bolt
 	bodies *bodies
 	keys   *keyring
 
 	requests chan *request
+	between  chan func() // what the writer is to do between two commits
 	closing  chan struct{}
 	stopped  chan struct{} // the writer has ended
 	close    sync.Once
 	closeErr error
 
-	// Of the writer alone.
-	failed error // after a failed sync: why nothing is taken any more
-	wedged bool  // a panic left bbolt's lock held
+	maintenance chan struct{} // buffer of one: somebody works on the files
+	compacting  sync.Mutex    // held by Compact, and by Close once that has ended
 
-	durable  durable
+	// Of the writer alone.
+	failed  error             // after a failed sync: why nothing is taken any more
+	wedged  bool              // a panic left bbolt's lock held
+	changes *boltfile.Changes // where commits note what they changed; nil: nowhere
+
+	durable  *durable // of db; replaced with it
 	accounts sync.Map // mailstore.ID -> *accountKeys
 	vectors  vectors
 	watchers hub
@@ -98,12 +98,11 @@ type Store struct {
 	quota    reservations
 	texts    *texts
 
-	background  sync.WaitGroup
-	purging     chan struct{}   // buffer of one: a purge is asked for
-	dropping    chan struct{}   // and so is the dropping of doomed messages
-	doomed      atomic.Int64    // messages that wait for it
-	stuck       map[string]bool // rows of bucket doomed that are damaged; the dropper's
-	maintenance chan struct{}   // buffer of one: taken by whoever maintains
+	background sync.WaitGroup
+	purging    chan struct{}   // buffer of one: a purge is asked for
+	dropping   chan struct{}   // and so is the dropping of doomed messages
+	doomed     atomic.Int64    // messages that wait for it
+	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -157,13 +156,13 @@ func newStore(opts Options) *Store {
 	}
 	s := &Store{
 		opts: opts, now: opts.Now, log: opts.Logger,
-		requests: make(chan *request, batchRequests),
-		closing:  make(chan struct{}),
-		stopped:  make(chan struct{}),
-		purging:  make(chan struct{}, 1),
-		dropping: make(chan struct{}, 1),
-		stuck:    map[string]bool{},
-
+		requests:    make(chan *request, batchRequests),
+		between:     make(chan func()),
+		closing:     make(chan struct{}),
+		stopped:     make(chan struct{}),
+		purging:     make(chan struct{}, 1),
+		dropping:    make(chan struct{}, 1),
+		stuck:       map[string]bool{},
 		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
@@ -180,20 +179,7 @@ func newStore(opts Options) *Store {
 // openFiles opens the metadata file and the bodies, and closes what it opened
 // when it fails.
 func (s *Store) openFiles(path string) (err error) {
-	opts := &bolt.Options{
-		Timeout:         lockTimeout,
-		FreelistType:    bolt.FreelistMapType,
-		NoFreelistSync:  true,
-		NoStatistics:    true,
-		InitialMmapSize: initialMap(),
-		MaxSize:         int(s.opts.MaxFile),
-	}
-	s.db, err = bolt.Open(path, 0o600, opts)
-	if errors.Is(err, syscall.ENOMEM) {
-		// Address space is rationed here (ulimit -v): let the map grow.
-		opts.InitialMmapSize = 0
-		s.db, err = bolt.Open(path, 0o600, opts)
-	}
+	s.db, err = boltfile.Open(path, s.fileOptions())
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
 	}
@@ -206,6 +192,7 @@ func (s *Store) openFiles(path string) (err error) {
 		}
 	}()
 	if err = s.openFormat(); err == nil {
+		s.durable = &durable{}
 		err = s.durable.open(s.db)
 	}
 	if err != nil {
@@ -213,7 +200,7 @@ func (s *Store) openFiles(path string) (err error) {
 	}
 	s.large, err = body.Open(s.opts.Dir, body.Options{
 		Now: s.now, Logger: s.log, Files: s.opts.BodyFiles,
-		BeforeCommit: func(int) error { return s.hook("body") },
+		BeforeCommit: func(int) error { return s.hook("body") }, Hook: s.opts.Hook,
 	})
 	if err != nil {
 		return fmt.Errorf("open bodies in %s: %w", s.opts.Dir, err)
@@ -221,13 +208,15 @@ func (s *Store) openFiles(path string) (err error) {
 	return nil
 }
 
-func initialMap() int {
-	// Windows makes the file as long as the map; 32 bits have no such room.
-	if runtime.GOOS == "windows" || strconv.IntSize < 64 {
-		return 0
+// fileOptions are how bbolt opens the metadata file.
+func (s *Store) fileOptions() bolt.Options {
+	return bolt.Options{
+		Timeout:        lockTimeout,
+		FreelistType:   bolt.FreelistMapType,
+		NoFreelistSync: true,
+		NoStatistics:   true,
+		MaxSize:        int(s.opts.MaxFile),
 	}
-	size := mapSize
-	return int(size)
 }
 
 // hook calls the test's hook.
@@ -243,6 +232,8 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		<-s.stopped
+		s.compacting.Lock()
+		defer s.compacting.Unlock()
 		s.background.Wait()
 		s.texts.close()
 		errBodies := s.large.Close()
@@ -295,7 +286,7 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 		return mailstore.ErrClosed
 	default:
 	}
-	tx, err := s.db.Begin(false)
+	tx, durable, err := s.begin()
 	if err != nil {
 		if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 			return mailstore.ErrClosed
@@ -303,10 +294,19 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 		return fmt.Errorf("begin view: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := s.durable.wait(ctx, tx); err != nil {
+	if err := durable.wait(ctx, tx); err != nil {
 		return err
 	}
 	return fn(&txn{s: s, tx: tx})
+}
+
+// begin begins a read transaction. It ends on the file on which it began, even
+// when another one has taken that one's place meanwhile.
+func (s *Store) begin() (*bolt.Tx, *durable, error) {
+	s.swap.RLock()
+	defer s.swap.RUnlock()
+	tx, err := s.db.Begin(false)
+	return tx, s.durable, err
 }
 
 // Update implements mailstore.Store.

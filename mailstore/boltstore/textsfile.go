@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/boltfile"
 )
 
 const (
@@ -83,15 +84,9 @@ func (t *texts) lose(bad *bolt.DB, cause error) {
 
 // openFile opens or makes the file, and checks that it is ours.
 func (t *texts) openFile() (file *bolt.DB, err error) {
-	opts := &bolt.Options{
-		Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-		PageSize: textsPage, InitialMmapSize: initialMap(),
-	}
+	opts := bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true, PageSize: textsPage}
 	err = guarded(func() (err error) {
-		if file, err = bolt.Open(t.path, 0o600, opts); err != nil {
-			opts.InitialMmapSize = 0 // address space may be rationed (ulimit -v)
-			file, err = bolt.Open(t.path, 0o600, opts)
-		}
+		file, err = boltfile.Open(t.path, opts)
 		return err
 	})
 	if err != nil {

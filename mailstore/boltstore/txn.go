@@ -153,6 +153,8 @@ type work struct {
 	purge   bool // a mailbox waits for the removal of its rows
 	doomed  int  // messages left to be dropped, less those that were
 	created bool // an account was made: its keys may not be shared yet
+
+	changed []changed // while a compaction wants to know
 }
 
 // touch is what watchers of an account are told.
@@ -165,6 +167,7 @@ type touch struct {
 func (w *work) put(n bucket, key, value []byte) error {
 	w.writes++
 	w.weight += len(key) + len(value)
+	w.noteChange(n, key)
 	if err := w.b(n).Put(key, value); err != nil {
 		return w.spoil(fmt.Errorf("write %s: %w", bucketNames[n], err))
 	}
@@ -175,6 +178,7 @@ func (w *work) put(n bucket, key, value []byte) error {
 func (w *work) del(n bucket, key []byte) error {
 	w.writes++
 	w.weight += len(key)
+	w.noteChange(n, key)
 	if err := w.b(n).Delete(key); err != nil {
 		return w.spoil(fmt.Errorf("delete from %s: %w", bucketNames[n], err))
 	}

@@ -1,0 +1,11 @@
+//go:build !(linux || darwin || freebsd)
+
+package boltfile
+
+import "os"
+
+// freeSpace is not known here.
+func freeSpace(string) (octets int64, known bool) { return 0, false }
+
+// own gives a file the mode of another.
+func own(path string, like os.FileInfo) error { return os.Chmod(path, like.Mode().Perm()) }
