@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -162,11 +163,11 @@ func (s *Store) openFiles(path string) (err error) {
 		InitialMmapSize: initialMap(),
 		MaxSize:         int(s.opts.MaxFile),
 	}
-	s.db, err = bolt.Open(path, 0o600, opts)
+	err = s.openMeta(path, opts)
 	if errors.Is(err, syscall.ENOMEM) {
 		// Address space is rationed here (ulimit -v): let the map grow.
 		opts.InitialMmapSize = 0
-		s.db, err = bolt.Open(path, 0o600, opts)
+		err = s.openMeta(path, opts)
 	}
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
@@ -179,7 +180,7 @@ func (s *Store) openFiles(path string) (err error) {
 			_ = s.db.Close()
 		}
 	}()
-	if err = s.openFormat(); err != nil {
+	if err = guardPages(s.openFormat); err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	s.large, err = body.Open(s.opts.Dir, body.Options{
@@ -190,6 +191,46 @@ func (s *Store) openFiles(path string) (err error) {
 		return fmt.Errorf("open bodies in %s: %w", s.opts.Dir, err)
 	}
 	return nil
+}
+
+// openMeta opens the metadata file. A file whose pages make no sense, or that is
+// cut short, is ErrDamaged.
+func (s *Store) openMeta(path string, opts *bolt.Options) error {
+	err := guardPages(func() (err error) {
+		s.db, err = bolt.Open(path, 0o600, opts)
+		return err
+	})
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		return fmt.Errorf("%w: %w", err, mailstore.ErrDamaged)
+	}
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		err = s.db.View(func(tx *bolt.Tx) error {
+			if info.Size() < tx.Size() {
+				return fmt.Errorf("%d octets where %d were written: %w", info.Size(), tx.Size(), mailstore.ErrDamaged)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// guardPages makes an error of the panics by which bbolt, and the memory map
+// under it, answer pages that make no sense or cannot be read.
+func guardPages(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("page not readable: %v: %w", p, mailstore.ErrDamaged)
+		}
+	}()
+	return fn()
 }
 
 func initialMap() int {
