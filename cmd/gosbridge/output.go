@@ -111,8 +111,8 @@ func table(w io.Writer, rows [][]string) error {
 // failure is an error for scripts.
 type failure struct {
 	Error string `json:"error"`
-	// Kind is usage, invalid, not-found, conflict, too-late, forbidden or
-	// failure, for all else.
+	// Kind is usage, invalid, not-found, conflict, too-late, forbidden, damaged
+	// or failure, for all else.
 	Kind   string `json:"kind"`
 	Status int    `json:"status"` // of the exit
 }
@@ -128,6 +128,8 @@ func complain(w io.Writer, cmd *cobra.Command, args []string, err error) {
 	switch {
 	case errors.Is(err, errUsage):
 		f.Kind = "usage"
+	case errors.Is(err, errDamaged):
+		f.Kind = "damaged"
 	case f.Kind == "":
 		f.Kind = "failure"
 	}

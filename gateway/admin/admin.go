@@ -24,8 +24,10 @@ import (
 
 // Options are what a Service works on.
 type Options struct {
-	Store  mailstore.Store
-	Office *letter.Office
+	Store mailstore.Store
+	// Checker checks and repairs the same store.
+	Checker mailstore.Checker
+	Office  *letter.Office
 	// Accounts makes accounts with all that they start with.
 	Accounts *template.Provider
 	// Registry is the registry in force.
@@ -85,6 +87,8 @@ func New(o Options) *Service {
 		OpReload:           change(s.reload),
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
+		OpStoreCheck:       long(look(s.storeCheck)),
+		OpStoreRepair:      long(change(s.storeRepair)),
 	}
 	return s
 }
@@ -111,6 +115,8 @@ const (
 	OpReload           = "reload"
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
+	OpStoreCheck       = "store/check"
+	OpStoreRepair      = "store/repair"
 )
 
 // look makes an operation that changes nothing, change one that does.
