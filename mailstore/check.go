@@ -60,6 +60,8 @@ type CheckReport struct {
 	Letters    int64 `json:"letters"`
 	Bodies     int64 `json:"bodies"` // held by a holder, one for each
 	BodyOctets int64 `json:"body_octets"`
+	// Findings is how many there were; not all may have been told.
+	Findings int64 `json:"findings"`
 	// NextNumber is the first human number that no block has yet.
 	NextNumber uint64 `json:"next_number"`
 }
@@ -91,7 +93,8 @@ type Checker interface {
 	// Inspect checks everything that the store keeps and calls found for each
 	// rule that is broken, from one goroutine. It may run beside everything else:
 	// it reads in slices, and what changes between two of them is no finding. The
-	// error is one of reading at all; damage is not one.
+	// error is one of reading at all; damage is not one. Of a store that is broken
+	// all over only the first findings are told.
 	Inspect(ctx context.Context, opts CheckOptions, found func(Finding)) (CheckReport, error)
 	// Repair makes anew what follows from other records and sets aside what
 	// cannot be read; each thing is told before its commit. Nobody else may use

@@ -62,6 +62,9 @@ func storeOperation[Out any](cmd *cobra.Command, config, op string, in any, dama
 // showChecked writes the outcome of a check for people.
 func showChecked(w io.Writer, out admin.StoreChecked) error {
 	showFindings(w, out.Findings)
+	if out.More > 0 {
+		fmt.Fprintf(w, "%d more findings are not shown\n", out.More)
+	}
 	st := out.Store
 	fmt.Fprintf(w, "checked: %d accounts, %d mailboxes, %d messages, %d letters, %d journal records, %d bodies of %d MiB\n",
 		st.Accounts, st.Mailboxes, st.Messages, st.Letters, out.Records, st.Bodies, st.BodyOctets>>20)

@@ -29,6 +29,7 @@ type StoreCheck struct {
 // StoreChecked is what was found.
 type StoreChecked struct {
 	Findings []mailstore.Finding   `json:"findings"`
+	More     int64                 `json:"more,omitempty"` // findings that are not shown
 	Store    mailstore.CheckReport `json:"store"`
 	Records  int64                 `json:"journal_records"`
 	Evidence int64                 `json:"evidence"`
@@ -54,13 +55,15 @@ func (s *Service) storeCheck(ctx context.Context, in StoreCheck) (StoreChecked, 
 		return out, err
 	}
 	var err error
+	told := int64(0)
 	out.Store, err = s.o.Checker.Inspect(ctx, mailstore.CheckOptions{
 		Bodies: out.Bodies, Pages: out.Pages, Gentle: serving,
 		Progress: progressOf(ctx),
-	}, c.add)
+	}, func(f mailstore.Finding) { told++; c.add(f) })
 	if err != nil {
 		return out, err
 	}
+	out.More += out.Store.Findings - told
 	if out.serial >= out.Store.NextNumber {
 		c.add(mailstore.Finding{
 			Kind: mailstore.DamageCount, Bucket: "meta", Key: numberKey,
@@ -88,9 +91,11 @@ type storeChecker struct {
 }
 
 func (c *storeChecker) add(f mailstore.Finding) {
-	if len(c.out.Findings) < maxShown {
-		c.out.Findings = append(c.out.Findings, f)
+	if len(c.out.Findings) == maxShown {
+		c.out.More++
+		return
 	}
+	c.out.Findings = append(c.out.Findings, f)
 }
 
 // accounts checks journals, letters and evidence, account by account.
@@ -225,7 +230,7 @@ func (n *namedEvidence) page(tx mailstore.Tx, limit int, look bool) error {
 		d, err := journal.ParseDetails(rec.Details)
 		if err != nil {
 			n.add(mailstore.Finding{
-				Kind: mailstore.DamageJournal, Bucket: "journal", Key: fmt.Sprint(rec.Index), Account: n.account, Text: err.Error(),
+				Kind: mailstore.DamageJournal, Bucket: "journal", Key: fmt.Sprint(rec.Index), Account: n.account, Text: "details are not in canonical form",
 			})
 			continue
 		}

@@ -40,19 +40,16 @@ func (s *Store) Check(ctx context.Context) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// Inspect implements mailstore.Checker. Of a store that is broken all over the
-// first 1,000 findings are told, and that there are more.
+// Inspect implements mailstore.Checker.
 func (s *Store) Inspect(ctx context.Context, opts mailstore.CheckOptions, found func(mailstore.Finding)) (mailstore.CheckReport, error) {
-	n := 0
+	findings := int64(0)
 	c := newInspector(ctx, s, opts, func(f mailstore.Finding) {
-		if n++; n <= maxFindings {
+		if findings++; findings <= maxFindings {
 			found(f)
 		}
 	})
 	err := c.run()
-	if n > maxFindings {
-		found(mailstore.Finding{Kind: mailstore.DamagePage, File: metaFile, Text: fmt.Sprintf("%d findings more are not shown", n-maxFindings)})
-	}
+	c.report.Findings = findings
 	if err != nil {
 		return c.report, fmt.Errorf("check: %w", err)
 	}
@@ -73,8 +70,9 @@ type inspector struct {
 	wraps     map[uint32]*accountKeys // of holders, for bodies
 	told      map[string]bool         // what is said once for many rows
 	unread    []wrapped               // large bodies to be read after the slice
+	read      int64                   // octets of them so far
 	damaged   map[body.Name]string    // bodies that cannot be read, and why
-	lost      map[body.Name]bool      // those whose file is missing
+	overflow  bool                    // there are more of them than are kept
 	uses      uint64                  // that were counted of the body told of
 	row       []byte                  // key of the row looked at
 	mend      func(damageAt)          // takes what is found, instead of found
@@ -97,7 +95,7 @@ type inspector struct {
 func newInspector(ctx context.Context, s *Store, opts mailstore.CheckOptions, found func(mailstore.Finding)) *inspector {
 	return &inspector{
 		s: s, ctx: ctx, opts: opts, found: found,
-		wraps: map[uint32]*accountKeys{}, told: map[string]bool{}, damaged: map[body.Name]string{}, lost: map[body.Name]bool{},
+		wraps: map[uint32]*accountKeys{}, told: map[string]bool{}, damaged: map[body.Name]string{},
 	}
 }
 
@@ -299,7 +297,6 @@ type damageAt struct {
 	n       bucket
 	k, from []byte
 	uses    uint64
-	lost    bool // what it needs is in a file that is missing
 }
 
 // tell passes a finding on.
@@ -308,11 +305,7 @@ func (c *inspector) tell(n bucket, k []byte, f mailstore.Finding) {
 		c.found(f)
 		return
 	}
-	d := damageAt{Finding: f, n: n, k: copied(k), from: copied(c.row), uses: c.uses}
-	if name, err := hex.DecodeString(f.Body); err == nil && len(name) == len(body.Name{}) {
-		d.lost = c.lost[body.Name(name)]
-	}
-	c.mend(d)
+	c.mend(damageAt{Finding: f, n: n, k: copied(k), from: copied(c.row), uses: c.uses})
 }
 
 // placed adds what the key of a row says.

@@ -49,21 +49,19 @@ func (c *inspector) wrapRow(k, raw []byte) {
 	}
 	sealed := c.get(bInline, key(wr.place))
 	if sealed == nil {
-		c.damage(k, ref, body.ErrNotFound)
+		c.damage(name, body.ErrNotFound)
 		return
 	}
 	if c.opts.Bodies {
 		r, err := body.OpenSealed(ref, sealed, 0)
-		c.damage(k, ref, drain(r, err, ref.Size))
+		c.damage(name, drain(r, err, ref.Size))
 	}
 }
 
 // unwrapped tells of a hold that gives no key to its body; who uses the body is
 // found at the end.
 func (c *inspector) unwrapped(k []byte, err error) bool {
-	if err != nil {
-		c.damaged[body.Name(k[:16])] = err.Error()
-	}
+	c.damage(body.Name(k[:16]), err)
 	return c.bad(bWrap, k, err)
 }
 
@@ -101,11 +99,19 @@ func drain(r io.ReadCloser, err error, size int64) error {
 	return errors.Join(err, r.Close())
 }
 
+// maxDamaged bounds how many bodies that cannot be read are kept in memory.
+const maxDamaged = 20_000
+
 // damage notes a body that cannot be read. Who uses it is found at the end.
-func (c *inspector) damage(k []byte, ref body.Ref, err error) {
-	if err != nil && c.damaged[ref.Name] == "" {
-		c.damaged[ref.Name] = err.Error()
+func (c *inspector) damage(name body.Name, err error) {
+	if err == nil || c.damaged[name] != "" {
+		return
 	}
+	if len(c.damaged) == maxDamaged {
+		c.overflow = true
+		return
+	}
+	c.damaged[name] = err.Error()
 }
 
 // readLarge reads the large bodies of a slice, outside its snapshot. One that
@@ -114,6 +120,9 @@ func (c *inspector) readLarge() error {
 	for _, w := range c.unread {
 		if err := c.ctx.Err(); err != nil {
 			return err
+		}
+		if c.read += w.ref.Size; c.opts.Progress != nil && c.opts.Bodies {
+			c.opts.Progress("reading bodies", c.read, 0, "octets")
 		}
 		size := w.ref.Size
 		offset := size // opens nothing, but looks for the body
@@ -139,9 +148,11 @@ func (c *inspector) readLarge() error {
 		if err != nil {
 			return err
 		}
+		if still && lost != nil && c.mend != nil {
+			continue // nothing to mend: the file may come back
+		}
 		if still {
-			c.damage(w.k, w.ref, cause)
-			c.lost[w.ref.Name] = lost != nil
+			c.damage(w.ref.Name, cause)
 		}
 	}
 	c.unread = c.unread[:0]
@@ -260,10 +271,14 @@ func (c *inspector) countUses(seed maphash.Seed, mine func(uint64) bool) {
 		}
 	})
 	slices.Sort(uses)
+	limit := maxFindings
+	if c.mend != nil {
+		limit = repairMemory
+	}
 	suspects := map[string]uint64{}
 	c.scan(bWrap, nil, nil, func(k, raw []byte) bool {
 		h := maphash.Bytes(seed, k)
-		if !mine(h) || len(suspects) > maxFindings {
+		if !mine(h) || len(suspects) > limit {
 			return true
 		}
 		from, _ := slices.BinarySearch(uses, h)

@@ -18,7 +18,7 @@ import (
 
 const (
 	// repairRounds bounds how often a repair goes through the store.
-	repairRounds = 8
+	repairRounds = 20
 	// mendSlice is how many findings one commit mends.
 	mendSlice = 500
 	// repairMemory is how many findings a slice may leave before they are
@@ -59,14 +59,14 @@ func (s *Store) Repair(ctx context.Context, at time.Time, opts mailstore.CheckOp
 }
 
 // rounds goes through the store until nothing is left that can be mended. Bodies
-// are read in the first only: nothing makes a body worse.
+// are read in the first, and again only where it met too many that are damaged.
 func (r *repairer) rounds() error {
 	if err := r.s.read(r.ctx, r.examine); err != nil {
 		return err
 	}
-	for round := range repairRounds {
-		opts := r.opts
-		opts.Bodies, opts.Pages, opts.Gentle = opts.Bodies && round == 0, false, false
+	opts := r.opts
+	opts.Pages, opts.Gentle = false, false
+	for range repairRounds {
 		before := r.total()
 		r.done = map[string]bool{}
 		c := newInspector(r.ctx, r.s, opts, func(mailstore.Finding) {})
@@ -82,6 +82,7 @@ func (r *repairer) rounds() error {
 		if r.total() == before {
 			return nil
 		}
+		opts.Bodies = opts.Bodies && c.overflow
 	}
 	return nil
 }
@@ -219,8 +220,8 @@ func (m *mender) once(n bucket, k []byte) bool {
 
 // mend mends one finding, and returns what was done; "" when nothing can be.
 func (m *mender) mend(d damageAt) (string, error) {
-	if d.lost || d.Kind == mailstore.DamagePage {
-		return "", nil // its file may come back; what lies behind a page is not known
+	if d.Kind == mailstore.DamagePage {
+		return "", nil // what lies behind it is not known
 	}
 	if want := keySizes[d.n]; want != 0 && len(d.k) != want {
 		return m.mendKey(d)
