@@ -54,15 +54,21 @@ func call[Out any](cmd *cobra.Command, config, op string, in any, text func(io.W
 // callLong is call for an operation that may take minutes: its progress is
 // shown meanwhile.
 func callLong[Out any](cmd *cobra.Command, config, op string, in any, text func(io.Writer, Out) error) error {
+	_, err := answerLong(cmd, config, op, in, text)
+	return err
+}
+
+// answerLong is callLong for who needs the answer too.
+func answerLong[Out any](cmd *cobra.Command, config, op string, in any, text func(io.Writer, Out) error) (out Out, err error) {
 	ctx, end := watched(cmd)
-	return operate(cmd, config, func(c caller) error {
-		var out Out
+	err = operate(cmd, config, func(c caller) error {
 		err := c.Call(ctx, op, in, &out)
 		if end(); err != nil {
 			return advise(op, err)
 		}
 		return show(cmd, out, text)
 	})
+	return out, err
 }
 
 // listings say which command lists what an operation did not find.

@@ -39,22 +39,12 @@ func newStoreCheck(config *string) *cobra.Command {
 // storeOperation does a long operation on the store, shows its answer, and fails
 // with errDamaged when damage counts any, or does not let the store open.
 func storeOperation[Out any](cmd *cobra.Command, config, op string, in any, damage func(Out) int, text func(io.Writer, Out) error) error {
-	var found int
-	ctx, end := watched(cmd)
-	err := operate(cmd, config, func(c caller) error {
-		var out Out
-		err := c.Call(ctx, op, in, &out)
-		if end(); err != nil {
-			return advise(op, err)
-		}
-		found = damage(out)
-		return show(cmd, out, text)
-	})
-	switch {
-	case errors.Is(err, mailstore.ErrDamaged):
+	out, err := answerLong(cmd, config, op, in, text)
+	if errors.Is(err, mailstore.ErrDamaged) {
 		return fmt.Errorf("%w: %w\n%s", errDamaged, err, "it does not open: restore a backup")
-	case err == nil && found > 0:
-		return fmt.Errorf("%w: %d findings", errDamaged, found)
+	}
+	if n := damage(out); err == nil && n > 0 {
+		return fmt.Errorf("%w: %d findings", errDamaged, n)
 	}
 	return err
 }

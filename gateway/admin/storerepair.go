@@ -45,13 +45,17 @@ func (s *Service) storeRepair(ctx context.Context, _ StoreRepair) (StoreRepaired
 	return out, nil
 }
 
+// numberMargin is how many numbers are left out above the greatest that a letter
+// has, when the counter was lost: more of its block may have been given.
+const numberMargin = 1000
+
 // raiseNumbers reserves the numbers that letters have and that are not reserved.
 func (s *Service) raiseNumbers(ctx context.Context, out *StoreRepaired) error {
-	missing := out.Left.serial + 1
-	if missing <= out.Left.Store.NextNumber {
+	next := out.Left.Store.NextNumber
+	if out.Left.serial < next {
 		return nil
 	}
-	if _, err := s.o.Store.Directory().ReserveNumbers(ctx, missing-out.Left.Store.NextNumber); err != nil {
+	if _, err := s.o.Store.Directory().ReserveNumbers(ctx, out.Left.serial+numberMargin-next); err != nil {
 		return fmt.Errorf("raise the counter of letters' numbers: %w", err)
 	}
 	var left []mailstore.Finding

@@ -124,12 +124,12 @@ type usedUp struct {
 // used finds the greatest numbers in use. That of letters is the gateway's.
 func (t *txn) used() []usedUp {
 	var accounts, holders, inline uint64
-	t.scan(bAccount, nil, nil, func(k, raw []byte) bool {
+	t.scan(bAccount, nil, nil, func(_, raw []byte) bool {
 		d := decoder{b: raw}
 		accounts = max(accounts, uint64(d.fixed32()))
 		return true
 	})
-	t.scan(bHolder, nil, nil, func(k, raw []byte) bool {
+	t.scan(bHolder, nil, nil, func(_, raw []byte) bool {
 		d := decoder{b: raw}
 		holders = max(holders, uint64(d.fixed32()))
 		return true
@@ -137,6 +137,13 @@ func (t *txn) used() []usedUp {
 	if k, _ := t.b(bInline).Cursor().Last(); len(k) == 8 {
 		inline = binary.BigEndian.Uint64(k) &^ inlinePlace
 	}
+	// The sweep removes what is dead by its place: it must not be given again.
+	t.scan(bDead, nil, nil, func(k, _ []byte) bool {
+		if len(k) == keySizes[bDead] && isInline(binary.BigEndian.Uint64(k[8:])) {
+			inline = max(inline, binary.BigEndian.Uint64(k[8:])&^inlinePlace)
+		}
+		return true
+	})
 	return []usedUp{{counterAccount, accounts}, {counterHolder, holders}, {counterInline, inline}, {counterNumber, 0}}
 }
 

@@ -38,7 +38,10 @@ type repairer struct {
 	// wounded says that accounts or holders are missing or cannot be opened.
 	// What then seems to belong to nobody may be theirs, and stays.
 	wounded bool
-	report  mailstore.RepairReport
+	// blind says that the generation cannot be read: then no mailbox can, and
+	// nothing that a repair could do would be right.
+	blind  bool
+	report mailstore.RepairReport
 }
 
 // Repair implements mailstore.Checker.
@@ -61,7 +64,7 @@ func (s *Store) Repair(ctx context.Context, at time.Time, opts mailstore.CheckOp
 // rounds goes through the store until nothing is left that can be mended. Bodies
 // are read in the first, and again only where it met too many that are damaged.
 func (r *repairer) rounds() error {
-	if err := r.s.read(r.ctx, r.examine); err != nil {
+	if err := r.s.read(r.ctx, r.examine); err != nil || r.blind {
 		return err
 	}
 	opts := r.opts
@@ -90,8 +93,10 @@ func (r *repairer) rounds() error {
 // examine looks whether every account and holder can be opened, and whether
 // there are records of others.
 func (r *repairer) examine(t *txn) error {
+	_, err := t.generation()
+	r.blind = err != nil
 	accounts, holders := t.numbered()
-	t.scan(bAccount, nil, nil, func(k, raw []byte) bool {
+	t.scan(bAccount, nil, nil, func(k, _ []byte) bool {
 		if len(k) == len(mailstore.ID{}) {
 			keys, err := t.freshKeys(mailstore.ID(k))
 			if err == nil {
@@ -280,7 +285,7 @@ func (m *mender) mendCounter(d damageAt) (string, error) {
 		if used.counter != string(d.k) || used.counter == counterNumber {
 			continue
 		}
-		return m.rebuilt(bMeta, d.k, key(used.max+1))
+		return m.rebuilt(bMeta, d.k, key(used.max+counterMargin))
 	}
 	return "", nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"gosbridge/mailstore"
@@ -53,6 +54,11 @@ func (m *mender) mendMail(d damageAt) (string, error) {
 	return m.resetLog(u, b)
 }
 
+// counterMargin is by how much a counter that was lost, or was too low, is raised
+// above the greatest number in use: greater ones may have been given to what is
+// gone, and must never be given again.
+const counterMargin = 1 << 10
+
 // mendState counts an account's state anew. Counters only ever go up.
 func (m *mender) mendState(u *update, d damageAt) (string, error) {
 	if !m.once(bState, d.k) {
@@ -93,6 +99,12 @@ func (m *mender) mendState(u *update, d damageAt) (string, error) {
 	st.journal, st.hashes = max(st.journal, journal), max(st.hashes, hashes)
 	if err == nil && st == *old {
 		return "", nil
+	}
+	if err != nil || st.modseq > old.modseq || st.nextBox > old.nextBox || st.validity > old.validity {
+		// What was given to mailboxes that are gone nobody knows any more.
+		st.modseq += counterMargin
+		st.nextBox += counterMargin
+		st.validity += counterMargin
 	}
 	u.st, u.stDirty = &st, true
 	return mailstore.MendRebuilt, nil
@@ -146,7 +158,9 @@ func (m *mender) mendBox(u *update, d damageAt) (string, error) {
 // recount takes counts as they were found. UIDNEXT and modseqs only go up.
 func (m *mender) recount(b *boxRecord, found *boxRecord) {
 	b.Messages, b.Unseen, b.Deleted, b.Octets, b.logCount = found.Messages, found.Unseen, found.Deleted, found.Octets, found.logCount
-	b.UIDNext = max(b.UIDNext, found.UIDNext)
+	if found.UIDNext > b.UIDNext {
+		b.UIDNext = mailstore.UID(min(uint64(found.UIDNext)+64*counterMargin, math.MaxUint32))
+	}
 	b.HighestMod = max(b.HighestMod, found.HighestMod, b.uidMod)
 	if found.Messages > 0 {
 		b.NoSelect = false
@@ -353,6 +367,9 @@ func (m *mender) mendFlags(u *update, b *boxRecord, d damageAt) (string, error) 
 		return "", err
 	}
 	if err != nil { // its messages miss it in the next round
+		if _, err := m.resetLog(u, b); err != nil {
+			return "", err
+		}
 		return mailstore.MendSetAside, m.del(bFlag, d.k)
 	}
 	slices.SortStableFunc(rows, func(a, b flagRow) int { return int(a.uid) - int(b.uid) })
