@@ -90,6 +90,9 @@ type RepairReport struct {
 // Checker is a store that can be checked and repaired. A store that cannot
 // lose what it derives need not be one.
 type Checker interface {
+	// AccountIDs returns the ids of all accounts, also of those whose record
+	// cannot be read.
+	AccountIDs(ctx context.Context) ([]ID, error)
 	// Inspect checks everything that the store keeps and calls found for each
 	// rule that is broken, from one goroutine. It may run beside everything else:
 	// it reads in slices, and what changes between two of them is no finding. The

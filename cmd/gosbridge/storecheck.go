@@ -41,7 +41,7 @@ func newStoreCheck(config *string) *cobra.Command {
 func storeOperation[Out any](cmd *cobra.Command, config, op string, in any, damage func(Out) int, text func(io.Writer, Out) error) error {
 	out, err := answerLong(cmd, config, op, in, text)
 	if errors.Is(err, mailstore.ErrDamaged) {
-		return fmt.Errorf("%w: %w\n%s", errDamaged, err, "it does not open: restore a backup")
+		return fmt.Errorf("%w beyond a repair: %w\nkeep a copy of the folder as it is, and restore a backup", errDamaged, err)
 	}
 	if n := damage(out); err == nil && n > 0 {
 		return fmt.Errorf("%w: %d findings", errDamaged, n)

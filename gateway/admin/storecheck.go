@@ -100,24 +100,20 @@ func (c *storeChecker) add(f mailstore.Finding) {
 
 // accounts checks journals, letters and evidence, account by account.
 func (c *storeChecker) accounts(ctx context.Context, gentle bool) error {
-	done := int64(0)
-	for a, err := range c.s.o.Store.Directory().Accounts(ctx) {
-		if errors.Is(err, mailstore.ErrDamaged) {
-			break // the engine tells
-		}
-		if err != nil {
-			return err
-		}
-		report(ctx, Progress{Stage: "checking journals", Done: done, Unit: "accounts"})
+	ids, err := c.s.o.Checker.AccountIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for done, id := range ids {
+		report(ctx, Progress{Stage: "checking journals", Done: int64(done), Total: int64(len(ids)), Unit: "accounts"})
 		began := time.Now()
-		err = c.account(ctx, a.ID)
-		if err != nil && !errors.Is(err, mailstore.ErrDamaged) {
+		err := c.account(ctx, id)
+		if err != nil && !errors.Is(err, mailstore.ErrDamaged) && !errors.Is(err, mailstore.ErrNoAccount) {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		done++
 		if gentle {
 			rest(ctx, time.Since(began))
 		}
@@ -136,8 +132,12 @@ func rest(ctx context.Context, d time.Duration) {
 }
 
 // account checks one account. An error that is ErrDamaged is one that the
-// engine tells of with its place.
+// engine tells of with its place; the other accounts are checked all the same.
 func (c *storeChecker) account(ctx context.Context, id mailstore.ID) error {
+	// Whether its keys open at all.
+	if err := c.s.o.Store.View(ctx, id, func(mailstore.Tx) error { return nil }); err != nil {
+		return err
+	}
 	j := &namedEvidence{storeChecker: c, account: id}
 	if err := c.journal(ctx, id); err != nil {
 		return err

@@ -56,6 +56,20 @@ func (s *Store) Inspect(ctx context.Context, opts mailstore.CheckOptions, found 
 	return c.report, nil
 }
 
+// AccountIDs implements mailstore.Checker.
+func (s *Store) AccountIDs(ctx context.Context) (ids []mailstore.ID, err error) {
+	err = s.read(ctx, func(t *txn) error {
+		t.scan(bAccount, nil, nil, func(k, _ []byte) bool {
+			if len(k) == len(mailstore.ID{}) {
+				ids = append(ids, mailstore.ID(k))
+			}
+			return true
+		})
+		return nil
+	})
+	return ids, err
+}
+
 // inspector checks a store. What it keeps between slices never changes once it
 // is committed, or is a guess that a slice makes sure of.
 type inspector struct {
