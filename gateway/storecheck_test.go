@@ -82,20 +82,25 @@ func TestStoreCheckFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rec mailstore.Letter
-	var proof mailstore.Evidence
-	err = store.View(t.Context(), a.ID, func(tx mailstore.Tx) error {
-		for l, err := range tx.Letters(mailstore.LetterFilter{Limit: 1}) {
-			rec = l
-			for ev := range tx.Evidence(l.ID) {
+	var proof mailstore.Evidence // the last
+	eventually(t, "evidence of the delivery", func() bool {
+		err := store.View(t.Context(), a.ID, func(tx mailstore.Tx) error {
+			for l, err := range tx.Letters(mailstore.LetterFilter{Limit: 1}) {
+				if err != nil {
+					return err
+				}
+				rec = l
+			}
+			for ev, err := range tx.Evidence(rec.ID) {
+				if err != nil {
+					return err
+				}
 				proof = ev
 			}
-			return err
-		}
-		return errors.New("no letter")
+			return nil
+		})
+		return err == nil && rec.State == string(letter.Delivered)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	entry := func(details journal.Details) func(mailstore.UpdateTx) error {
 		e := journal.NewEntry(time.Now(), journal.State, details)
 		return func(tx mailstore.UpdateTx) error {
