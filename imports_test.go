@@ -31,7 +31,7 @@ var below = map[string][]string{
 var adapters = []string{"gateway/submission", "gateway/imapd", "gateway/admin", "gateway/inbound"}
 
 // testOnly are packages for tests: they stand on top of everything they test.
-var testOnly = []string{"gateway/gatewaytest", "mailstore/storetest"}
+var testOnly = []string{"gateway/gatewaytest", "mailstore/storetest", "mailstore/disktest"}
 
 // within reports whether a package is folder or lies in it.
 func within(pkg, folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }

@@ -1,6 +1,7 @@
 """mbsync keeps a Maildir and the gateway alike, both ways."""
 
 import re
+import shutil
 
 import letters
 import sync
@@ -14,9 +15,10 @@ U1, U2, U3 = ("u%d@bench.example" % i for i in (1, 2, 3))
 TUID = re.compile(rb"^X-TUID: \S{12}\n", re.M)  # by which mbsync finds again what it copied
 
 
-class Mbsync(Programs):
+class Pass(Programs):
+    """What the tests share."""
+
     programs = ("mbsync",)
-    flags = ("--load-test", "3")
 
     def configure(self, user, how=TWO_WAY, kind="person", patterns="*"):
         self.near = self.home.path / "mail"
@@ -83,6 +85,10 @@ SyncState *
         before = self.sides(user)
         self.assertEqual(self.sync(), [(0, 0, 0), (0, 0, 0)], self.said)
         self.assertEqual(self.sides(user), before)
+
+
+class Mbsync(Pass):
+    flags = ("--load-test", "3")
 
     def test_thousand(self):
         """1,000 messages, then passes with news from both sides, and passes without"""
@@ -160,3 +166,31 @@ SyncState *
         with Mailbox(self.gateway, BODY) as m:
             self.assertEqual(m.standing(), before)
         self.assertEqual(self.shown(numbers[0])["state"], "delivered")
+
+
+class Restored(Pass):
+    def test_restored(self):
+        """after a restore it goes on with what it has, and takes no new letter for one that was lost"""
+        self.configure(BODY, "Sync Pull\nCreate Near", patterns="INBOX")
+        fill(self.gateway, BODY, "INBOX", letters.archive(30))  # with fewer it gives up
+        kept = send(self.gateway, letters.compose(kind="simple"), BODY).number
+        self.settle(kept)
+        self.sync()
+        backup = self.home.path / "backup"
+        self.gateway.command("store", "backup", backup)
+        lost = send(self.gateway, letters.compose(kind="simple"), BODY).number
+        self.settle(lost)
+        self.sync()
+        self.gateway.kill()
+        shutil.rmtree(self.gateway.data / "store")
+        self.gateway.command("store", "restore", backup)
+        self.gateway.serve()
+        self.sync()
+        self.assertIn("Recovered from change of UIDVALIDITY", self.said)
+        fresh = send(self.gateway, letters.compose(kind="simple"), BODY).number
+        self.settle(fresh)
+        self.assertEqual(self.sync()[1][0], 1, self.said)
+        found = {number: flags for octets, flags, _ in self.files("INBOX").values()
+                 for number in (kept, lost, fresh) if b"X-Letter-Number: " + number.encode() in octets}
+        self.assertEqual(found.keys(), {kept, lost, fresh})
+        self.assertEqual([number for number, flags in found.items() if "T" in flags], [lost])

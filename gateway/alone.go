@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
@@ -45,6 +47,11 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	if err != nil {
 		return nil, err
 	}
+	rec, err := recovery.Open(ctx, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	backups := backups{store: store, file: o.File, cfg: func() config.Config { return cfg }, key: func() string { return config.Fingerprint(key) }}
 	office := letter.NewOffice(letter.Options{Store: store, Maker: maker, Now: o.Now, Logger: o.Logger})
 	known := func() *registry.Registry { return reg }
 	return &Alone{store: store, admin: admin.New(admin.Options{
@@ -55,10 +62,13 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 			},
 			Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 		}),
-		Registry: known,
-		Types:    rules.Types,
-		Check:    func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
-		Import:   func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
+		RotateKey: func(ctx context.Context, key [32]byte) error { return rotateKey(ctx, store, key) },
+		Backup:    backups.admin(),
+		Recovery:  rec,
+		Registry:  known,
+		Types:     rules.Types,
+		Check:     func(r *registry.Registry) error { return hasOrganisations(cfg, r) },
+		Import:    func(_ context.Context, csv []byte) error { return replaceFile(cfg.Registry.File, csv) },
 	})}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"gosbridge/gateway/template"
+	"gosbridge/mailstore/body"
 	"gosbridge/policy/registry"
 )
 
@@ -82,14 +83,5 @@ func replaceFile(path string, content []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename durable.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return body.SyncDir(filepath.Dir(path))
 }

@@ -97,10 +97,6 @@ func dialIMAP(t *testing.T, g *gatewaytest.Gateway, user, class string) *imapcli
 // compose makes a letter with a PDF.
 func compose(t *testing.T, from, to, subject string, header ...string) []byte {
 	t.Helper()
-	pdf, err := os.ReadFile("../testdata/documents/act.pdf")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: %s\r\nDate: Sun, 22 Nov 2026 09:00:00 +0300\r\n", from, to, subject)
 	fmt.Fprintf(&b, "Message-ID: <%d@client.example>\r\nMIME-Version: 1.0\r\n", time.Now().UnixNano())
@@ -111,8 +107,18 @@ func compose(t *testing.T, from, to, subject string, header ...string) []byte {
 	b.WriteString("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nПрошу принять документ.\r\n--frontier\r\n")
 	b.WriteString("Content-Type: application/pdf\r\nContent-Disposition: attachment; filename*=utf-8''%D0%98%D1%81%D0%BA.pdf\r\n")
 	b.WriteString("Content-Transfer-Encoding: base64\r\n\r\n")
-	b.WriteString(lines(pdf) + "\r\n--frontier--\r\n")
+	b.WriteString(document(t) + "\r\n--frontier--\r\n")
 	return b.Bytes()
+}
+
+// document is a PDF in base64.
+func document(t *testing.T) string {
+	t.Helper()
+	pdf, err := os.ReadFile("../testdata/documents/act.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines(pdf)
 }
 
 // lines is base64 in lines of 76.

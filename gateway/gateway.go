@@ -18,12 +18,15 @@ import (
 	"gosbridge/certs/servertls"
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/auth"
+	"gosbridge/gateway/backup"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/delivery"
 	"gosbridge/gateway/imapd"
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/recovery"
+	"gosbridge/gateway/searchtext"
 	"gosbridge/gateway/session"
 	"gosbridge/gateway/submission"
 	"gosbridge/gateway/template"
@@ -36,6 +39,9 @@ const (
 	// sweepGrace how old they must be: longer than any letter is under way.
 	sweepEvery = time.Hour
 	sweepGrace = 24 * time.Hour
+	// retainEvery is how often the terms of letters are looked after. They end
+	// at midnight, and so an owner gets one notice a day at most.
+	retainEvery = 6 * time.Hour
 )
 
 // Options are what New takes beside the configuration.
@@ -69,6 +75,10 @@ type Gateway struct {
 	intake    *intake.Intake
 	templates *template.Provider
 	courier   *delivery.Courier
+	texts     *searchtext.Indexer
+	recovery  *recovery.Recovery
+	backups   backups
+	schedule  *backup.Schedule
 	login     *auth.Authenticator
 	submit    *submission.Server
 	imap      *imapd.Server
@@ -92,14 +102,18 @@ type door struct {
 
 // openStore opens the store of a configuration.
 func openStore(ctx context.Context, cfg config.Config, key [32]byte, o Options) (*boltstore.Store, error) {
-	store, err := boltstore.Open(ctx, boltstore.Options{
-		Dir: cfg.Data, MasterKey: key, Now: o.Now, Logger: o.Logger, Create: o.Create,
-		MaxMailboxes: cfg.IMAP.Mailboxes, MaxKeywords: cfg.IMAP.MailboxKeywords,
-	})
+	store, err := boltstore.Open(ctx, storeOptions(cfg, key, o))
 	if err != nil {
-		return nil, fmt.Errorf("data folder %s: %w", cfg.Data, err)
+		return nil, fmt.Errorf("data folder %s: %w", cfg.Data, wrongKey(err, cfg.MasterKey))
 	}
 	return store, nil
+}
+
+func storeOptions(cfg config.Config, key [32]byte, o Options) boltstore.Options {
+	return boltstore.Options{
+		Dir: cfg.Data, MasterKey: key, Now: o.Now, Logger: o.Logger, Create: o.Create,
+		MaxMailboxes: cfg.IMAP.Mailboxes, MaxKeywords: cfg.IMAP.MailboxKeywords,
+	}
 }
 
 // New opens store and listeners. On an error nothing stays open. Nothing is
@@ -125,7 +139,17 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	g.office = letter.NewOffice(letter.Options{Store: store, Maker: made.maker, Now: o.Now, Logger: o.Logger})
+	if cfg.MasterKey.Inside(cfg.Data) {
+		o.Logger.Warn("the master key lies in the data folder: whoever copies the folder can read it", "file", cfg.MasterKey.File)
+	}
+	if g.recovery, err = recovery.Open(ctx, store); err != nil {
+		return nil, err
+	}
+	g.backups = backups{store: store, file: o.File, cfg: g.inForce, key: g.fingerprint}
+	g.schedule = g.backups.schedule(cfg, o.Now, o.Logger)
+	g.office = letter.NewOffice(letter.Options{
+		Store: store, Maker: made.maker, Gate: g.recovery.Gate(), Retention: retention(cfg), Now: o.Now, Logger: o.Logger,
+	})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,
 		Limits: message.Limits{}, Default: config.DefaultType, Book: made.book, Now: o.Now, Logger: o.Logger,
@@ -134,20 +158,36 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		Store: store, Book: g.templateBook, Default: config.DefaultType, Now: o.Now, Logger: o.Logger,
 	})
 	g.courier = delivery.New(delivery.Options{
-		Store: store, Office: g.office, Hostname: cfg.Hostname, Now: o.Now, Logger: o.Logger,
+		Store: store, Office: g.office, Hostname: cfg.Hostname, Gate: g.recovery.Gate(), Now: o.Now, Logger: o.Logger,
 	})
+	g.texts = searchtext.NewIndexer(store, o.Logger)
 	if err := g.servers(); err != nil {
 		return nil, err
 	}
 	g.admin = admin.New(admin.Options{
 		Store: store, Checker: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
-		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload,
+		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload, RotateKey: g.rotateKey,
 		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
+		Backup:   g.backups.admin(), Recovery: g.recovery,
 	})
 	if err := g.listen(ctx); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// fingerprint is that of the master key in use.
+func (g *Gateway) fingerprint() string {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	return config.FingerprintOf(g.key)
+}
+
+// inForce is the configuration in force.
+func (g *Gateway) inForce() config.Config {
+	g.changing.Lock()
+	defer g.changing.Unlock()
+	return g.set.config
 }
 
 // Store is the open store, for the commands.

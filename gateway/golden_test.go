@@ -46,7 +46,7 @@ type facts struct {
 // Every released format is opened, and nothing in it has changed.
 func TestGoldenFolders(t *testing.T) {
 	if *makeGolden {
-		makeGoldenFolder(t, "format-1")
+		makeGoldenFolder(t, "format-2")
 	}
 	archives, err := filepath.Glob(filepath.Join(goldenFolder, "*.tar.gz"))
 	if err != nil || len(archives) == 0 {

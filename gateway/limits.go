@@ -64,6 +64,10 @@ func (g *Gateway) setLimits(c config.Config) error {
 	return g.imap.Reconfigure(imapConfig(c))
 }
 
+func retention(c config.Config) letter.Retention {
+	return letter.Retention{Warning: c.Retention.Warning, Extension: c.Retention.Extension}
+}
+
 func loginLimits(l config.Limits) auth.Limits {
 	return auth.Limits{
 		Free: l.LoginFree, Delay: l.LoginDelay.Std(),

@@ -17,7 +17,7 @@ import (
 // apart. The host name is in the greetings and in what forged headers are told
 // by; the others are of things that are open.
 var fixed = []string{
-	"data", "hostname", "imap.mailbox_keywords", "imap.mailboxes", "log.format", "master_key.environment", "master_key.file",
+	"data", "hostname", "imap.mailbox_keywords", "imap.mailboxes", "log.format", "master_key.command", "master_key.credential", "master_key.environment", "master_key.file",
 }
 
 // perConnection are the keys that a connection takes when it begins.
@@ -108,7 +108,9 @@ func (g *Gateway) swap(fresh set, doors []match, out admin.Reloaded) {
 		}
 	}
 	g.office.SetMaker(fresh.maker)
+	g.office.SetRetention(retention(fresh.config))
 	g.intake.SetBook(fresh.book)
+	g.schedule.Set(backupPlan(fresh.config.Backup))
 	// From here on the configuration in force is what the file says, but for
 	// what stays.
 	c := &fresh.config

@@ -14,6 +14,7 @@ import (
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/imapd"
+	"gosbridge/gateway/letter"
 	"gosbridge/gateway/submission"
 )
 
@@ -48,6 +49,9 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	workers.Go(func() error { return g.courier.Run(working, owner) })
 	workers.Go(func() error { return g.office.Run(working, owner) })
 	workers.Go(func() error { return g.sweep(working) })
+	workers.Go(func() error { return g.texts.Run(working) })
+	workers.Go(func() error { return g.retain(working) })
+	workers.Go(func() error { g.schedule.Run(working); return nil })
 	workers.Go(func() error { g.templates.ProvideAll(working); return nil })
 
 	doors, serving := errgroup.WithContext(ctx)
@@ -118,6 +122,26 @@ func (g *Gateway) sweep(ctx context.Context) error {
 			g.log.Error("sweep failed", "err", err)
 		case report.Removed > 0:
 			g.log.Info("bodies swept", "removed", report.Removed, "octets", report.Octets)
+		}
+	}
+}
+
+// retain looks after the terms of letters, at the start and now and then.
+func (g *Gateway) retain(ctx context.Context) error {
+	tick := time.NewTicker(retainEvery)
+	defer tick.Stop()
+	for {
+		// A store that was restored knows of no extension made after the backup.
+		if g.recovery.Gate().Pass(ctx, letter.RetentionTerms); ctx.Err() != nil {
+			return nil
+		}
+		if err := g.office.Retain(ctx); err != nil && ctx.Err() == nil {
+			g.log.Error("terms of letters not looked after", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
 		}
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"gosbridge/gateway/intake"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 	"gosbridge/policy"
@@ -231,12 +232,12 @@ func (w *world) equip(plan fault.Plan) {
 	for id, signer := range shared.book.Signers {
 		book.Signers[id] = guard.Signer(signer)
 	}
-	w.office = letter.NewOffice(letter.Options{Store: w.store, Maker: maker, Now: time.Now, Logger: log})
+	w.office = letter.NewOffice(letter.Options{Store: w.store, Maker: maker, Gate: worker.NewGate(), Now: time.Now, Logger: log})
 	w.intake = intake.New(intake.Options{
 		Store: w.store, Office: w.office, Numbers: letter.NewNumbers(w.store.Directory()), Hostname: "gosbridge.example",
 		Default: "simple", Book: book, Now: time.Now, Logger: log,
 	})
-	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Hostname: "gosbridge.example", Now: time.Now, Logger: log})
+	w.courier = delivery.New(delivery.Options{Store: w.store, Office: w.office, Hostname: "gosbridge.example", Gate: worker.NewGate(), Now: time.Now, Logger: log})
 	w.mailroom = letter.NewMailroom(time.Now)
 }
 
@@ -384,6 +385,7 @@ func (w *world) work(run runner) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, fmt.Sprintf("owner-%d", w.starts)) }()
+	time.Sleep(100 * time.Millisecond) // for what the worker lets gather
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {

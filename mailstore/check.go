@@ -20,6 +20,7 @@ const (
 	DamageJournal    Damage = "journal"    // a journal is not what was written
 	DamageEvidence   Damage = "evidence"   // a chain of evidence is broken
 	DamageLetter     Damage = "letter"     // the record of a letter has no sense
+	DamageText       Damage = "text"       // a text for searching, which is derived
 )
 
 // Finding is one rule that a store breaks, and where. It holds nothing secret:

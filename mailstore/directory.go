@@ -19,6 +19,7 @@ type Account struct {
 	Name      string // as people see it
 	Created   time.Time
 	Disabled  bool
+	Held      bool   // nothing that it keeps may be destroyed: Keeper
 	Quota     int64  // octets; 0 without limit
 	Data      []byte // settings, sealed
 }

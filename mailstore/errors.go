@@ -12,6 +12,12 @@ var (
 
 	ErrNoCredential = errors.New("no such credential")
 
+	// ErrNotKept says that no retention is noted for a message.
+	ErrNotKept = errors.New("message not kept")
+	// ErrHeld says that a message, or its account, is held: it must neither be
+	// destroyed nor leave the vault.
+	ErrHeld = errors.New("held")
+
 	// ErrExists says that a name, an address or an ID is taken.
 	ErrExists = errors.New("already exists")
 	// ErrQuota says that the account's quota would be exceeded.
@@ -33,6 +39,10 @@ var (
 	ErrMaybeCommitted = errors.New("outcome of update unknown")
 	// ErrFull says that the disk took no more. Nothing was written.
 	ErrFull = errors.New("no space in store")
+	// ErrDisk says that the disk failed. Nothing was committed, unless
+	// ErrMaybeCommitted is in the chain. It may last until the store is opened
+	// anew.
+	ErrDisk = errors.New("disk failed")
 	// ErrLocked says that another process has the data folder open.
 	ErrLocked = errors.New("data folder in use by another process")
 	// ErrKey says that the master key does not fit the data folder.

@@ -66,6 +66,14 @@ type Message struct {
 	Content Content
 }
 
+// FlagRow is what changes about a message.
+type FlagRow struct {
+	UID      UID
+	ModSeq   ModSeq
+	Flags    Flags
+	Keywords []string
+}
+
 // Fields says what Messages loads beside UID, ModSeq, Flags and Keywords.
 type Fields uint8
 

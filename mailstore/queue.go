@@ -60,4 +60,6 @@ type Queue interface {
 	Wake(class string) <-chan struct{}
 	// Items lists what waits, by due time; for commands. limit 0: all.
 	Items(ctx context.Context, class string, limit int) ([]Item, error)
+	// Waiting counts the items by class, the leased ones included.
+	Waiting(ctx context.Context) (map[string]int, error)
 }

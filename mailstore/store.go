@@ -57,8 +57,8 @@ type Store interface {
 	// unchanged; an error before the first write costs the others nothing. A
 	// panic in fn becomes an error. A ctx that ends before fn was started
 	// returns its error; one that ends later returns ErrMaybeCommitted.
-	// ErrFull and I/O errors: nothing was committed, unless ErrMaybeCommitted
-	// is in the chain.
+	// ErrFull and ErrDisk: nothing was committed, unless ErrMaybeCommitted is
+	// in the chain.
 	Update(ctx context.Context, account ID, fn func(UpdateTx) error) error
 
 	// Watch returns hints about commits that touched one of the mailboxes of
@@ -80,6 +80,8 @@ type Store interface {
 	Directory() Directory
 	// Bodies is where messages' bodies are kept, the inline ones included.
 	Bodies() body.Store
+	// Texts is what searches look through.
+	Texts() Texts
 
 	// Sweep removes bodies and remembered IDs that nothing needs any more.
 	Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error)
@@ -125,6 +127,8 @@ type Tx interface {
 	// Messages yields the messages of set that exist, ascending by UID, with
 	// the fields asked for. The yielded Message is the caller's own.
 	Messages(box MailboxID, set UIDSet, fields Fields) iter.Seq2[*Message, error]
+	// FlagRows is Messages for who needs nothing but flags, of very many.
+	FlagRows(box MailboxID, set UIDSet) iter.Seq2[FlagRow, error]
 	// Changes tells what happened in the mailbox after modseq since.
 	Changes(box MailboxID, since ModSeq) (Changes, error)
 	// ByEmailID returns where the message with that EmailID stands now.
@@ -152,6 +156,8 @@ type Tx interface {
 
 	// Item returns a queue item of this account, ErrNoItem when absent.
 	Item(id ID) (Item, error)
+
+	KeptReader
 }
 
 // UpdateTx changes one account. A method that fails after it wrote something
@@ -163,14 +169,15 @@ type UpdateTx interface {
 	LetterWriter
 	Outbox
 	JournalWriter
+	Keeper
 	// PutAccount changes the account's own record (settings, quota,
-	// disabled). ID, Holder and Addresses are the Directory's and ignored.
+	// disabled, held). ID, Holder and Addresses are the Directory's and ignored.
 	PutAccount(Account) error
 }
 
 // Usage is how much an account holds.
 type Usage struct {
-	Octets   int64 // RFC822.SIZE of all messages
+	Octets   int64 // RFC822.SIZE of all messages, those in the vault aside
 	Messages int64
 	Quota    int64 // octets; 0 means without limit
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -76,9 +77,14 @@ func confirm(certificate *x509.Certificate, algorithm certs.Algorithm, attribute
 	return nil
 }
 
+// contentBuffers are reused by copyContent, one for each call.
+var contentBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 // copyContent streams, and ends with the context.
 func copyContent(ctx context.Context, to io.Writer, from io.Reader) error {
-	buffer := make([]byte, 32<<10)
+	pooled := contentBuffers.Get().(*[32 << 10]byte)
+	defer contentBuffers.Put(pooled)
+	buffer := pooled[:]
 	for {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 
 func newAccount(config *string) *cobra.Command {
 	return group("account", "Mailbox owners", newAccountAdd(config), newAccountList(config), newAccountPassword(config),
-		newAccountDisable(config), newAccountEnable(config))
+		newAccountDisable(config), newAccountEnable(config), newAccountHold(config), newAccountRelease(config))
 }
 
 func newAccountAdd(config *string) *cobra.Command {
@@ -71,6 +71,9 @@ func showAccounts(w io.Writer, list []admin.Account) error {
 		status := "open"
 		if a.Disabled {
 			status = "blocked"
+		}
+		if a.Held {
+			status += ", held"
 		}
 		rows = append(rows, []string{strings.Join(a.Addresses, " "), a.Registry, status, a.Name, credentials(a)})
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 func newLetter(config *string) *cobra.Command {
-	return group("letter", "Letters and what became of them", newLetterList(config), newLetterShow(config), newLetterExport(config), newLetterRecall(config))
+	return group("letter", "Letters and what became of them", newLetterList(config), newLetterShow(config), newLetterExport(config), newLetterRecall(config),
+		newLetterHold(config), newLetterRelease(config))
 }
 
 // clock shows a time to the operator.
@@ -94,6 +95,10 @@ func showLetter(w io.Writer, l admin.Letter) error {
 		rows = append(rows, []string{"to", to})
 	}
 	if err := table(w, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if err := showCopies(w, l.Copies); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)

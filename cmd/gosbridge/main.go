@@ -89,7 +89,8 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&config, "config", "c", defaultConfig, "configuration file")
 	root.AddCommand(
 		newQuickstart(), newServe(&config), newConfig(&config), newAccount(&config), newCredential(&config),
-		newLetter(&config), newRegistry(&config), newReload(&config), newSession(&config), newStore(&config), newVersion(),
+		newLetter(&config), newRegistry(&config), newReload(&config), newSession(&config), newStore(&config),
+		newKey(&config), newVault(&config), newVersion(),
 	)
 	return root
 }

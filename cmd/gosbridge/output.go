@@ -77,6 +77,7 @@ var listings = map[string]string{
 	"credential": "accounts and credentials are shown by: gosbridge credential list",
 	"letter":     "the letters are shown by: gosbridge letter list",
 	"session":    "the sessions are shown by: gosbridge session list",
+	"vault":      "what is in a vault is shown by: gosbridge vault list ADDRESS",
 	"registry":   "entries are found by: gosbridge registry search TEXT",
 }
 

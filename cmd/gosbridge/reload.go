@@ -39,7 +39,7 @@ func runReloading(ctx context.Context, g *gateway.Gateway, signals <-chan os.Sig
 			}
 		}
 	}()
-	err := g.Run(ctx)
+	err := withHeapRoom(func() error { return g.Run(ctx) })
 	close(over)
 	<-done
 	return err

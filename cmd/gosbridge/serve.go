@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +37,7 @@ func newServe(path *string) *cobra.Command {
 				return errors.Join(err, g.Close())
 			}
 			slog.SetDefault(logger)
+			g.Warn(cmd.Context())
 			return runReloading(cmd.Context(), g, signals)
 		},
 	}
@@ -94,13 +95,7 @@ func newVersion() *cobra.Command {
 	return scriptable(&cobra.Command{
 		Use: "version", Short: "Show the version", Args: exactly(), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := version{Version: "development"}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Go = info.GoVersion
-				if of := info.Main.Version; of != "" && of != "(devel)" {
-					v.Version = of
-				}
-			}
+			v := version{Version: gateway.Release(), Go: runtime.Version()}
 			return show(cmd, v, sentence("gosbridge %s %s", func(v version) []any { return []any{v.Version, v.Go} }))
 		},
 	})

@@ -36,7 +36,7 @@ func operate(cmd *cobra.Command, path string, f func(caller) error) (err error) 
 		defer client.Close()
 		return f(client)
 	}
-	alone, err := gateway.OpenAlone(ctx, cfg, gateway.Options{Logger: slog.New(slog.DiscardHandler)})
+	alone, err := gateway.OpenAlone(ctx, cfg, gateway.Options{Logger: slog.New(slog.DiscardHandler), File: path})
 	if errors.Is(err, mailstore.ErrLocked) {
 		return fmt.Errorf("%w, and its admin socket %s does not answer", err, admin.SocketPath(cfg.Data))
 	}

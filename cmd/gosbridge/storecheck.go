@@ -81,6 +81,7 @@ var whatToDo = map[mailstore.Damage]string{
 	mailstore.DamageBody:       "a backup brings the body back; gosbridge store repair sets the message aside, but for one whose file is missing: put that back",
 	mailstore.DamageJournal:    "a journal cannot be made anew: keep a copy of the folder as it is, then restore a backup",
 	mailstore.DamageEvidence:   "evidence cannot be made anew: keep a copy of the folder as it is, then restore a backup",
+	mailstore.DamageText:       "the texts for searching are put together anew: gosbridge store repair removes search.db",
 	mailstore.DamageLetter:     "the record of a letter cannot be made anew: keep a copy of the folder as it is, then restore a backup",
 }
 

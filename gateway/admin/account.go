@@ -24,6 +24,7 @@ type Account struct {
 	Language    string       `json:"language"`
 	Receipts    string       `json:"receipts"`
 	Disabled    bool         `json:"disabled,omitempty"`
+	Held        bool         `json:"held,omitempty"`     // on legal hold
 	Password    bool         `json:"password,omitempty"` // it has its own password
 	Quota       int64        `json:"quota,omitempty"`    // octets; 0 without limit
 	Credentials []Credential `json:"credentials"`
@@ -124,7 +125,7 @@ func (s *Service) account(ctx context.Context, a mailstore.Account) (Account, er
 	}
 	out := Account{
 		ID: a.ID, Addresses: a.Addresses, Name: a.Name, Registry: set.Registry, Sign: set.Sign, Type: set.Type,
-		Language: set.Language, Receipts: set.Receipts, Disabled: a.Disabled, Password: set.Password != "", Quota: a.Quota, Created: a.Created,
+		Language: set.Language, Receipts: set.Receipts, Disabled: a.Disabled, Held: a.Held, Password: set.Password != "", Quota: a.Quota, Created: a.Created,
 		Credentials: []Credential{},
 	}
 	for _, c := range list {

@@ -17,6 +17,7 @@ import (
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
@@ -42,8 +43,13 @@ type Options struct {
 	Import func(ctx context.Context, csv []byte) error
 	// Reload reads the configuration again; nil on a stopped gateway.
 	Reload func() Reloaded
+	// RotateKey exchanges the master key; ErrConflict when it is in use.
+	RotateKey func(ctx context.Context, key [32]byte) error
 	// Sessions are those that are open; nil on a stopped gateway.
 	Sessions Sessions
+	Backup   Backup
+	// Recovery is what the store knows of having been restored.
+	Recovery *recovery.Recovery
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -72,6 +78,8 @@ func New(o Options) *Service {
 		OpAccountPassword:  change(s.accountPassword),
 		OpAccountDisable:   change(s.accountDisable),
 		OpAccountEnable:    change(s.accountEnable),
+		OpAccountHold:      change(s.accountHold),
+		OpAccountRelease:   change(s.accountRelease),
 		OpCredentialAdd:    change(s.credentialAdd),
 		OpCredentialList:   look(s.credentialList),
 		OpCredentialRevoke: change(s.credentialRevoke),
@@ -79,6 +87,10 @@ func New(o Options) *Service {
 		OpLetterShow:       look(s.letterShow),
 		OpLetterRecall:     change(s.letterRecall),
 		OpLetterExport:     change(s.letterExport),
+		OpLetterHold:       change(s.letterHold),
+		OpLetterRelease:    change(s.letterRelease),
+		OpVaultList:        look(s.vaultList),
+		OpVaultRestore:     change(s.vaultRestore),
 		OpRegistryShow:     look(s.registryShow),
 		OpRegistryList:     look(s.registryList),
 		OpRegistrySearch:   look(s.registrySearch),
@@ -89,6 +101,10 @@ func New(o Options) *Service {
 		OpSessionKick:      change(s.sessionKick),
 		OpStoreCheck:       long(look(s.storeCheck)),
 		OpStoreRepair:      long(change(s.storeRepair)),
+		OpStoreRotateKey:   change(s.storeRotateKey),
+		OpStoreBackup:      long(change(s.storeBackup)),
+		OpStoreResume:      change(s.storeResume),
+		OpKeyExported:      change(s.keyExported),
 	}
 	return s
 }
@@ -100,6 +116,8 @@ const (
 	OpAccountPassword  = "account/password"
 	OpAccountDisable   = "account/disable"
 	OpAccountEnable    = "account/enable"
+	OpAccountHold      = "account/hold"
+	OpAccountRelease   = "account/release"
 	OpCredentialAdd    = "credential/add"
 	OpCredentialList   = "credential/list"
 	OpCredentialRevoke = "credential/revoke"
@@ -107,6 +125,10 @@ const (
 	OpLetterShow       = "letter/show"
 	OpLetterRecall     = "letter/recall"
 	OpLetterExport     = "letter/export"
+	OpLetterHold       = "letter/hold"
+	OpLetterRelease    = "letter/release"
+	OpVaultList        = "vault/list"
+	OpVaultRestore     = "vault/restore"
 	OpRegistryShow     = "registry/show"
 	OpRegistryList     = "registry/list"
 	OpRegistrySearch   = "registry/search"
@@ -117,6 +139,9 @@ const (
 	OpSessionKick      = "session/kick"
 	OpStoreCheck       = "store/check"
 	OpStoreRepair      = "store/repair"
+	OpStoreBackup      = "store/backup"
+	OpStoreResume      = "store/resume"
+	OpKeyExported      = "key/exported"
 )
 
 // look makes an operation that changes nothing, change one that does.
@@ -192,7 +217,7 @@ var kinds = []struct {
 	{"invalid", ErrInvalid, []error{auth.ErrInvalid}},
 	{"not-found", ErrNotFound, []error{mailstore.ErrNoAccount, mailstore.ErrNoLetter, auth.ErrNoCredential}},
 	{"conflict", ErrConflict, []error{mailstore.ErrExists, mailstore.ErrConflict, letter.ErrStale}},
-	{"too-late", ErrTooLate, []error{letter.ErrTooLate}},
+	{"too-late", ErrTooLate, []error{letter.ErrTooLate, letter.ErrTakenBack}},
 	{"forbidden", ErrForbidden, nil},
 }
 

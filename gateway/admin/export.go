@@ -176,7 +176,7 @@ func (s *Service) copyOf(ctx context.Context, in LetterExport, a mailstore.Accou
 // waits, in the queue. The form that was submitted is the whole of its body.
 func (s *Service) ofSender(ctx context.Context, form string, a mailstore.Account, rec mailstore.Letter, out letter.Outgoing) (copied, error) {
 	header := letter.Header(rec.Number, rec.Type)
-	sent, ok, err := s.row(ctx, a.ID, rec.ID, func(c mailstore.Content) bool { return bytes.HasPrefix(c.Prefix, header) })
+	sent, ok, err := s.row(ctx, a.ID, rec.ID, out.Copy, func(c mailstore.Content) bool { return bytes.HasPrefix(c.Prefix, header) })
 	if err != nil {
 		return copied{}, err
 	}
@@ -203,7 +203,7 @@ func (s *Service) queued(ctx context.Context, account mailstore.ID, out letter.O
 		return err
 	})
 	if errors.Is(err, mailstore.ErrNoItem) {
-		return mailstore.Content{}, fmt.Errorf("%w: the sender has expunged it; a recipient may have --form %s", ErrNotFound, Delivered)
+		return mailstore.Content{}, fmt.Errorf("%w: the sender has no copy of it any more; a recipient may have --form %s", ErrNotFound, Delivered)
 	}
 	if err != nil {
 		return mailstore.Content{}, err
@@ -223,7 +223,7 @@ func (s *Service) ofRecipient(ctx context.Context, address string, rec mailstore
 		return copied{}, err
 	}
 	header := letter.Header(rec.Number, rec.Type) // before which comes the trace
-	content, ok, err := s.row(ctx, a.ID, rec.ID, func(c mailstore.Content) bool {
+	content, ok, err := s.row(ctx, a.ID, rec.ID, letter.ArrivalID(rec.ID, a.ID), func(c mailstore.Content) bool {
 		return bytes.Contains(c.Prefix, header) && !bytes.HasPrefix(c.Prefix, header)
 	})
 	if err == nil && !ok {
@@ -247,8 +247,9 @@ func recipient(address string, out letter.Outgoing) (letter.Recipient, error) {
 	return letter.Recipient{}, fmt.Errorf("%w: %s is no recipient of it, but %s", ErrNotFound, address, strings.Join(all, ", "))
 }
 
-// row finds the content of a row of an account that shows a letter.
-func (s *Service) row(ctx context.Context, account, id mailstore.ID, is func(mailstore.Content) bool) (found mailstore.Content, ok bool, err error) {
+// row finds the content of a row of an account that shows a letter, or of its
+// copy in the vault.
+func (s *Service) row(ctx context.Context, account, id, email mailstore.ID, is func(mailstore.Content) bool) (found mailstore.Content, ok bool, err error) {
 	err = s.o.Store.View(ctx, account, func(tx mailstore.Tx) error {
 		rows, err := tx.ByLetter(id)
 		if err != nil {
@@ -267,7 +268,12 @@ func (s *Service) row(ctx context.Context, account, id mailstore.ID, is func(mai
 				}
 			}
 		}
-		return nil
+		m, err := tx.Vaulted(email, mailstore.FieldContent)
+		if errors.Is(err, mailstore.ErrNoMessage) {
+			return nil
+		}
+		found, ok = m.Content, err == nil
+		return err
 	})
 	return found, ok, err
 }

@@ -25,6 +25,7 @@ type Letter struct {
 	Size        int64        `json:"size"`          // octets of the submitted form
 	Signature   string       `json:"signature"`
 	// The rest is of letter/show only.
+	Copies   []Copy     `json:"copies,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
 	Trace    []Step     `json:"trace,omitempty"`
 }
@@ -162,6 +163,9 @@ func (s *Service) letterShow(ctx context.Context, in LetterName) (Letter, error)
 		return nil
 	})
 	if err != nil {
+		return Letter{}, err
+	}
+	if l.Copies, err = s.copies(ctx, a.ID, rec); err != nil {
 		return Letter{}, err
 	}
 	l.Trace, err = s.trace(ctx, a, rec, l.Evidence)

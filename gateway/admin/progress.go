@@ -36,6 +36,10 @@ func report(ctx context.Context, p Progress) {
 	}
 }
 
+// Report tells whoever watches the context how far something has come that is
+// no operation of a Service.
+func Report(ctx context.Context, p Progress) { report(ctx, p) }
+
 // long marks an operation that may take minutes: it reports its progress, and
 // ends with the connection of its caller or with the service.
 func long(o operation) operation {

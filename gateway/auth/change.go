@@ -55,9 +55,26 @@ func SetDisabled(ctx context.Context, store mailstore.Store, account mailstore.I
 	if disabled {
 		kind = journal.Disabled
 	}
-	return change(ctx, store, account, entryBy(now, kind, by, nil), func(a *mailstore.Account) (bool, error) {
-		was := a.Disabled
-		a.Disabled = disabled
-		return was != disabled, nil
+	mark := func(a *mailstore.Account) *bool { return &a.Disabled }
+	return set(ctx, store, account, entryBy(now, kind, by, nil), mark, disabled)
+}
+
+// SetHeld puts an account on legal hold, or releases it, and reports whether it
+// was otherwise before. Of one that is held nothing is destroyed.
+func SetHeld(ctx context.Context, store mailstore.Store, account mailstore.ID, held bool, by journal.Details, now time.Time) (bool, error) {
+	kind := journal.Released
+	if held {
+		kind = journal.LegalHold
+	}
+	mark := func(a *mailstore.Account) *bool { return &a.Held }
+	return set(ctx, store, account, entryBy(now, kind, by, nil), mark, held)
+}
+
+// set changes one mark of an account.
+func set(ctx context.Context, store mailstore.Store, account mailstore.ID, e journal.Entry, mark func(*mailstore.Account) *bool, on bool) (bool, error) {
+	return change(ctx, store, account, e, func(a *mailstore.Account) (bool, error) {
+		was := *mark(a)
+		*mark(a) = on
+		return was != on, nil
 	})
 }

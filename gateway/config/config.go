@@ -18,6 +18,8 @@ type Config struct {
 	Registry  Registry   `toml:"registry"`
 	Limits    Limits     `toml:"limits"`
 	IMAP      IMAPLimits `toml:"imap"`
+	Retention Retention  `toml:"retention"`
+	Backup    Backup     `toml:"backup"`
 	Log       Log        `toml:"log"`
 
 	Organisations []Organisation `toml:"organisation"`
@@ -32,8 +34,10 @@ type Config struct {
 
 // MasterKey says where the key is that wraps all others. Exactly one is set.
 type MasterKey struct {
-	File        string `toml:"file"`        // holds 64 hex digits
-	Environment string `toml:"environment"` // name of a variable that holds them
+	File        string   `toml:"file"`        // holds 64 hex digits
+	Credential  string   `toml:"credential"`  // name of a systemd credential that holds them
+	Environment string   `toml:"environment"` // name of a variable that holds them
+	Command     []string `toml:"command"`     // program that prints them, and its arguments
 }
 
 // Operator is who runs the gateway and signs its receipts.
@@ -133,6 +137,13 @@ type IMAPLimits struct {
 	// What an account can have in the store.
 	Mailboxes       int `toml:"mailboxes"`
 	MailboxKeywords int `toml:"mailbox_keywords"` // different ones of a mailbox
+}
+
+// Retention says how the ends of letters' terms are told and put off. The terms
+// themselves are of the letter types.
+type Retention struct {
+	Warning   policy.Period `toml:"warning"`   // before the end, when the owner is told
+	Extension policy.Period `toml:"extension"` // of the term of a letter that is flagged
 }
 
 // Log is how the service logs, to standard error.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -303,7 +304,7 @@ func TestCheckFiles(t *testing.T) {
 		}
 	}
 	for _, p := range c.paths() {
-		if p.key != "data" {
+		if !p.folder {
 			if err := os.WriteFile(*p.path, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -339,6 +340,16 @@ func TestMasterKey(t *testing.T) {
 	if got, err := (MasterKey{Environment: "GOSBRIDGE_TEST_KEY"}).Read(); err != nil || got != key {
 		t.Errorf("environment: %x, %v", got, err)
 	}
+	for _, text := range []string{ExportMasterKey(key, time.Now()), strings.ReplaceAll(ExportMasterKey(key, time.Now()), "\n", "\r\n")} {
+		write(text, 0o600)
+		if got, err := (MasterKey{File: file}).Read(); err != nil || got != key {
+			t.Errorf("exported: %x, %v", got, err)
+		}
+		write(strings.Replace(text, "0405", "0504", 1), 0o600)
+		if _, err := (MasterKey{File: file}).Read(); !errors.Is(err, errMasterKeySum) {
+			t.Errorf("mistyped: %v", err)
+		}
+	}
 	write(FormatMasterKey(key), 0o644)
 	if _, err := (MasterKey{File: file}).Read(); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("readable by others: %v", err)
@@ -357,6 +368,105 @@ func TestMasterKey(t *testing.T) {
 	}
 	if _, err := (MasterKey{File: file + ".absent"}).Read(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent: %v", err)
+	}
+}
+
+// A key comes from a credential of systemd or from a program too, and what goes
+// wrong there is said without the key.
+func TestMasterKeyElsewhere(t *testing.T) {
+	key := [32]byte{1, 2, 3}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "mail-key"), []byte(FormatMasterKey(key)), 0o440); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", folder)
+	t.Setenv("GOSBRIDGE_TEST_KEY", FormatMasterKey(key))
+	shell := func(script string) MasterKey {
+		return MasterKey{Command: []string{"/bin/sh", "-c", script, "sh", "a b"}}
+	}
+	for name, m := range map[string]MasterKey{
+		"credential": {Credential: "mail-key"},
+		"command":    shell(`[ "$1" = "a b" ] && echo "$GOSBRIDGE_TEST_KEY"`),
+	} {
+		if got, err := m.Read(); err != nil || got != key {
+			t.Errorf("%s: %x, %v", name, got, err)
+		}
+	}
+	for want, m := range map[string]MasterKey{
+		"no such file":              {Credential: "other"},
+		"exit status 3: no luck":    shell("echo $GOSBRIDGE_TEST_KEY; echo no luck >&2; exit 3"),
+		"want 64 hex digits":        shell("echo $GOSBRIDGE_TEST_KEY$GOSBRIDGE_TEST_KEY"),
+		"executable file not found": {Command: []string{"gosbridge-no-such-program"}},
+	} {
+		_, err := m.Read()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		} else if strings.Contains(err.Error(), strings.TrimSpace(FormatMasterKey(key))) {
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+	os.Unsetenv("CREDENTIALS_DIRECTORY")
+	if _, err := (MasterKey{Credential: "mail-key"}).Read(); err == nil || !strings.Contains(err.Error(), "LoadCredential=mail-key") {
+		t.Errorf("outside of systemd: %v", err)
+	}
+}
+
+func TestMasterKeyPlaces(t *testing.T) {
+	for name, test := range map[string]struct {
+		key  MasterKey
+		want string
+	}{
+		"none":          {MasterKey{}, "set one of"},
+		"two":           {MasterKey{File: "f", Command: []string{"c"}}, "set one of"},
+		"path":          {MasterKey{Credential: "../etc/passwd"}, "no name of a credential"},
+		"empty program": {MasterKey{Command: []string{"", "x"}}, "names no program"},
+		"credential":    {MasterKey{Credential: "c"}, ""},
+		"command":       {MasterKey{Command: []string{"c"}}, ""},
+	} {
+		c := Default()
+		c.MasterKey = test.key
+		err := c.Validate()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "config.toml")
+	if err := os.WriteFile(file, []byte("[master_key]\nfile = \"\"\ncommand = [\"./key.sh\", \"x\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load(file)
+	if err != nil || cfg.MasterKey.Command[0] != filepath.Join(folder, "key.sh") {
+		t.Errorf("%v, %v", cfg.MasterKey.Command, err)
+	}
+}
+
+// A key below the data folder goes wherever the folder goes.
+func TestMasterKeyInside(t *testing.T) {
+	folder := t.TempDir()
+	data := filepath.Join(folder, "data")
+	if err := os.MkdirAll(filepath.Join(data, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, inside := range map[string]bool{"data/keys/master.key": true, "data/master.key": true, "data.key": false, "link": true} {
+		file := filepath.Join(folder, name)
+		err := os.WriteFile(file, nil, 0o600)
+		if name == "link" {
+			_ = os.Remove(file)
+			err = os.Symlink(filepath.Join(data, "master.key"), file)
+			if err == nil {
+				err = os.WriteFile(file, nil, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (MasterKey{File: file}).Inside(data); got != inside {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	if (MasterKey{Environment: "KEY"}).Inside(data) || (MasterKey{File: filepath.Join(data, "absent")}).Inside(data) {
+		t.Error("no file lies there")
 	}
 }
 
@@ -416,5 +526,59 @@ func TestSuffixes(t *testing.T) {
 	}
 	if back, err := Parse([]byte(encoded(t, c)), "x.toml"); err != nil || !reflect.DeepEqual(back.Suffixes, c.Suffixes) {
 		t.Errorf("read back: %v, %v", back.Suffixes, err)
+	}
+}
+
+// FuzzMasterKey: no text makes the reader do anything but find a key or refuse,
+// and what it finds is what a key in the usual form says.
+func FuzzMasterKey(f *testing.F) {
+	f.Add(FormatMasterKey([32]byte{1, 2, 3}))
+	f.Add(ExportMasterKey([32]byte{31: 255}, time.Unix(0, 0)))
+	f.Add("sum \nsum 00")
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := parseMasterKey(text)
+		if err != nil {
+			if key != [32]byte{} {
+				t.Errorf("a key beside %v", err)
+			}
+			return
+		}
+		for _, again := range []string{FormatMasterKey(key), ExportMasterKey(key, time.Unix(0, 0))} {
+			if got, err := parseMasterKey(again); err != nil || got != key {
+				t.Errorf("%x read back as %x, %v", key, got, err)
+			}
+		}
+	})
+}
+
+// TestFiles: what a gateway needs beside its data folder, and what of it is
+// secret.
+func TestFiles(t *testing.T) {
+	c := Default()
+	c.Organisations = []Organisation{{Registry: "r", Key: "r.key", Certificate: "r.pem"}}
+	c.Trust.Anchors = []string{"ca.pem"}
+	c.Backup.Folder = "backups"
+	secret := map[string]bool{}
+	for _, f := range c.Files("config.toml") {
+		secret[f.Key+" "+f.Path] = f.Secret
+		if f.Certificates != strings.HasSuffix(f.Path, ".pem") && !f.Secret && f.Key != "config" {
+			t.Errorf("%s: certificates %v", f.Key, f.Certificates)
+		}
+	}
+	want := map[string]bool{
+		"config config.toml": false, "master_key.file master.key": true, "operator.key operator.key": true,
+		"operator.certificate operator.pem": false, "registry.file registry.csv": false, "trust.anchors[0] ca.pem": false,
+		"organisation[0].key r.key": true, "organisation[0].certificate r.pem": false,
+	}
+	for i := range c.Listeners {
+		want[fmt.Sprintf("listener[%d].key listener.key", i)] = true
+		want[fmt.Sprintf("listener[%d].certificate listener.pem", i)] = false
+	}
+	if !reflect.DeepEqual(secret, want) {
+		t.Errorf("files %v\nwant %v", secret, want)
+	}
+	c.MasterKey = MasterKey{Environment: "KEY"}
+	if f := c.Files("")[0]; f.Path != "$KEY" || !f.Secret {
+		t.Errorf("key in the environment: %+v", f)
 	}
 }

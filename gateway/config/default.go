@@ -14,7 +14,7 @@ func Default() Config {
 	return Config{
 		Data:      "gosbridge-data",
 		Hostname:  "localhost",
-		MasterKey: MasterKey{File: "master.key"},
+		MasterKey: MasterKey{File: "master.key", Command: []string{}},
 		Operator: Operator{
 			Name: "gosbridge", Address: "receipts@localhost",
 			Key: "operator.key", Certificate: "operator.pem",
@@ -23,6 +23,10 @@ func Default() Config {
 		Registry:  Registry{File: "registry.csv"},
 		Limits:    defaultLimits(),
 		IMAP:      defaultIMAP(),
+		Retention: Retention{Warning: policy.Days(30), Extension: policy.Years(1)},
+		Backup: Backup{
+			At: "02:30", Keep: 7, Rate: 32 * policy.MiB, Command: []string{}, Timeout: policy.Duration(6 * time.Hour),
+		},
 		Log:       Log{Level: "info", Format: "text"},
 		Listeners: defaultListeners(),
 		Suffixes:  policy.DefaultSuffixes(),

@@ -29,7 +29,7 @@ func TestDifferences(t *testing.T) {
 			{"organisation[0].certificate", "", "c"}, {"organisation[0].key", "", "k"}, {"organisation[0].registry", "", "r"},
 		}},
 		"suffix":    {func(c *Config) { c.Suffixes = policy.DefaultSuffixes(); delete(c.Suffixes, "reg") }, []Difference{{"suffixes.reg", "registered", ""}}},
-		"master":    {func(c *Config) { c.MasterKey = MasterKey{Environment: "KEY"} }, []Difference{{"master_key.environment", `""`, "KEY"}, {"master_key.file", "master.key", `""`}}},
+		"master":    {func(c *Config) { c.MasterKey = MasterKey{Environment: "KEY", Command: []string{}} }, []Difference{{"master_key.environment", `""`, "KEY"}, {"master_key.file", "master.key", `""`}}},
 		"listeners": {func(c *Config) { c.Listeners = c.Listeners[:1] }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (c *Checker) Add(err error) {
 	}
 	key, named := "", "" // of the longest path that it names
 	for _, p := range c.config.paths() {
-		if p.key != "data" && len(*p.path) > len(named) && strings.Contains(err.Error(), *p.path) {
+		if !p.folder && len(*p.path) > len(named) && strings.Contains(err.Error(), *p.path) {
 			key, named = p.key, *p.path
 		}
 	}

@@ -91,7 +91,7 @@ func decode(text string) (Config, error) {
 	c := Default()
 	// A decoder fills an existing slice element by element, so that a key
 	// left out of the first [[listener]] would keep the value of another one.
-	c.Listeners, c.Trust.Anchors = nil, nil
+	c.Listeners, c.Trust.Anchors, c.Backup.Command = nil, nil, nil
 	doc := document{Config: &c}
 	md, err := toml.Decode(text, &doc)
 	if err != nil {
@@ -102,6 +102,9 @@ func decode(text string) (Config, error) {
 	}
 	if !md.IsDefined("trust", "anchors") {
 		c.Trust.Anchors = Default().Trust.Anchors
+	}
+	if !md.IsDefined("backup", "command") {
+		c.Backup.Command = Default().Backup.Command
 	}
 	if c.Profiles, err = decodeProfiles(md, doc.Profile); err != nil {
 		return Config{}, refused(explain(err))
@@ -144,35 +147,41 @@ func (c *Config) resolve(folder string) {
 			*p.path = filepath.Join(folder, *p.path)
 		}
 	}
+	// A program without a folder in its name is looked for as a shell does.
+	if command := c.MasterKey.Command; len(command) > 0 && strings.ContainsRune(command[0], filepath.Separator) && !filepath.IsAbs(command[0]) {
+		c.MasterKey.Command = append([]string{filepath.Join(folder, command[0])}, command[1:]...)
+	}
 }
 
 // namedPath is a path of the configuration with the key that holds it.
 type namedPath struct {
-	key  string
-	path *string
+	key    string
+	path   *string
+	folder bool
 }
 
 // paths are all that name a file or folder.
 func (c *Config) paths() []namedPath {
 	paths := []namedPath{
-		{"data", &c.Data},
-		{"master_key.file", &c.MasterKey.File},
-		{"operator.key", &c.Operator.Key},
-		{"operator.certificate", &c.Operator.Certificate},
-		{"registry.file", &c.Registry.File},
+		{key: "data", path: &c.Data, folder: true},
+		{key: "backup.folder", path: &c.Backup.Folder, folder: true},
+		{key: "master_key.file", path: &c.MasterKey.File},
+		{key: "operator.key", path: &c.Operator.Key},
+		{key: "operator.certificate", path: &c.Operator.Certificate},
+		{key: "registry.file", path: &c.Registry.File},
 	}
 	for i := range c.Trust.Anchors {
-		paths = append(paths, namedPath{fmt.Sprintf("trust.anchors[%d]", i), &c.Trust.Anchors[i]})
+		paths = append(paths, namedPath{key: fmt.Sprintf("trust.anchors[%d]", i), path: &c.Trust.Anchors[i]})
 	}
 	for i := range c.Organisations {
 		o := &c.Organisations[i]
 		key := fmt.Sprintf("organisation[%d]", i)
-		paths = append(paths, namedPath{key + ".key", &o.Key}, namedPath{key + ".certificate", &o.Certificate})
+		paths = append(paths, namedPath{key: key + ".key", path: &o.Key}, namedPath{key: key + ".certificate", path: &o.Certificate})
 	}
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		key := fmt.Sprintf("listener[%d]", i)
-		paths = append(paths, namedPath{key + ".key", &l.Key}, namedPath{key + ".certificate", &l.Certificate})
+		paths = append(paths, namedPath{key: key + ".key", path: &l.Key}, namedPath{key: key + ".certificate", path: &l.Certificate})
 	}
 	return paths
 }

@@ -46,9 +46,7 @@ func (c Config) Validate() error {
 	if !validHost(c.Hostname) {
 		p.add("hostname", "%q is no host name", c.Hostname)
 	}
-	if (c.MasterKey.File == "") == (c.MasterKey.Environment == "") {
-		p.add("master_key", "set one of file and environment")
-	}
+	c.MasterKey.validate(&p)
 	c.Operator.validate(&p)
 	for i, anchor := range c.Trust.Anchors {
 		p.need(fmt.Sprintf("trust.anchors[%d]", i), anchor)
@@ -58,6 +56,8 @@ func (c Config) Validate() error {
 	c.validateListeners(&p)
 	c.Limits.validate(&p)
 	c.IMAP.validate(&p)
+	c.Retention.validate(&p)
+	c.validateBackup(&p)
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "text", "json")
 	rules, err := policy.NewRules(c.Profiles)
@@ -71,6 +71,15 @@ func (c Config) Validate() error {
 		return refused(p...)
 	}
 	return nil
+}
+
+func (r Retention) validate(p *problems) {
+	if r.Warning.IsZero() || r.Warning.Unlimited {
+		p.add("retention.warning", "must be days, months or years, not %s", r.Warning)
+	}
+	if r.Extension.IsZero() {
+		p.add("retention.extension", "must be above zero")
+	}
 }
 
 func (o Operator) validate(p *problems) {
@@ -243,11 +252,12 @@ func validHost(host string) bool {
 
 // CheckFiles looks whether the files that the configuration names are there
 // and can be read, and names all that are not in one error that wraps
-// ErrInvalid. The data folder may be missing: the store makes it.
+// ErrInvalid. The data folder may be missing: the store makes it. So may that of
+// the backups, whose disk comes and goes.
 func (c Config) CheckFiles() error {
 	var p problems
 	for _, named := range c.paths() {
-		if named.key == "data" || *named.path == "" {
+		if named.folder || *named.path == "" {
 			continue
 		}
 		f, err := os.Open(*named.path)

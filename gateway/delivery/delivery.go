@@ -25,6 +25,7 @@ type Options struct {
 	Store    mailstore.Store
 	Office   *letter.Office
 	Hostname string // of this gateway, as in Received
+	Gate     *worker.Gate
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -34,19 +35,20 @@ type Courier struct {
 	store  mailstore.Store
 	office *letter.Office
 	host   string
+	gate   *worker.Gate
 	now    func() time.Time
 	log    *slog.Logger
 }
 
 // New returns a courier.
 func New(o Options) *Courier {
-	return &Courier{store: o.Store, office: o.Office, host: o.Hostname, now: o.Now, log: o.Logger}
+	return &Courier{store: o.Store, office: o.Office, host: o.Hostname, gate: o.Gate, now: o.Now, log: o.Logger}
 }
 
 // Run delivers until ctx ends and the batch in hand is done.
 func (c *Courier) Run(ctx context.Context, owner string) error {
 	return worker.Worker{
-		Queue: c.store.Queue(), Class: letter.DispatchClass, Owner: owner, Now: c.now, Logger: c.log, Handle: c.deliver,
+		Queue: c.store.Queue(), Class: letter.DispatchClass, Gate: c.gate, Owner: owner, Now: c.now, Logger: c.log, Handle: c.deliver,
 	}.Run(ctx)
 }
 

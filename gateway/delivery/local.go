@@ -8,12 +8,9 @@ import (
 
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 )
-
-// carriers is how many accounts are written at the same time, so that their
-// Updates share commits.
-const carriers = 16
 
 // parcel is one letter for one account.
 type parcel struct {
@@ -44,7 +41,7 @@ func (c *Courier) carry(ctx context.Context, load []*consignment) {
 		}
 	}
 	var mu sync.Mutex
-	parallel(order, func(to mailstore.ID) {
+	worker.Parallel(order, func(to mailstore.ID) {
 		errs := c.receive(ctx, to, parcels[to])
 		mu.Lock()
 		defer mu.Unlock()
@@ -115,18 +112,4 @@ func (c *Courier) note(p parcel, to mailstore.ID, err error) {
 		c.log.Error("letter not delivered", "account", to, "letter", p.con.item.Letter, "err", err)
 		p.con.failed(p.arrival.Index, at, false, reasonGateway)
 	}
-}
-
-// parallel runs f for each account, a bounded number at a time.
-func parallel(accounts []mailstore.ID, f func(mailstore.ID)) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, carriers)
-	for _, a := range accounts {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f(a)
-		})
-	}
-	wg.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gosbridge/gateway/letter"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 )
 
@@ -26,7 +27,7 @@ func (c *Courier) tell(ctx context.Context, load []*consignment) {
 		}
 		senders[con.item.Account] = append(senders[con.item.Account], con)
 	}
-	parallel(order, func(sender mailstore.ID) { c.tellSender(ctx, sender, senders[sender]) })
+	worker.Parallel(order, func(sender mailstore.ID) { c.tellSender(ctx, sender, senders[sender]) })
 }
 
 // tellSender records the letters of one sender, in one Update as many as it

@@ -71,11 +71,8 @@ func BenchmarkFetchMetadata(b *testing.B) {
 func BenchmarkFetchHeaders(b *testing.B) {
 	benchCommand(b, benchMessages, "UID FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Subject Date Message-ID References)])")
 }
-func BenchmarkFetchBodies(b *testing.B)   { benchCommand(b, benchMessages, "FETCH 1:* BODY.PEEK[]") }
-func BenchmarkSearchFlag(b *testing.B)    { benchCommand(b, benchMessages, "SEARCH FLAGGED") }
-func BenchmarkSearchSubject(b *testing.B) { benchCommand(b, benchMessages, "SEARCH SUBJECT nothing") }
-func BenchmarkSearchBody(b *testing.B)    { benchCommand(b, benchMessages, "SEARCH BODY nothing") }
-func BenchmarkSelect(b *testing.B)        { benchCommand(b, 1, "SELECT INBOX") }
+func BenchmarkFetchBodies(b *testing.B) { benchCommand(b, benchMessages, "FETCH 1:* BODY.PEEK[]") }
+func BenchmarkSelect(b *testing.B)      { benchCommand(b, 1, "SELECT INBOX") }
 func BenchmarkStatus(b *testing.B) {
 	benchCommand(b, 1, "STATUS INBOX (MESSAGES UIDNEXT UNSEEN HIGHESTMODSEQ)")
 }
@@ -85,6 +82,24 @@ func BenchmarkStoreOne(b *testing.B) {
 func BenchmarkStoreAllSilent(b *testing.B) {
 	benchCommand(b, benchMessages, `STORE 1:* +FLAGS.SILENT (\Seen)`, `STORE 1:* -FLAGS.SILENT (\Seen)`)
 }
+
+// BenchmarkMoveOne moves a message to the mailbox in which it is, beside many:
+// what it takes must not depend on them.
+func BenchmarkMoveOne(b *testing.B) {
+	for _, n := range []int{benchMessages, 10 * benchMessages} {
+		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
+			w := newWorld(b, setup{})
+			w.deliverAll("INBOX", plainMail, n)
+			l := w.selected("INBOX")
+			l.drain("FETCH 1 UID")
+			l.conn.SetDeadline(time.Time{})
+			for b.Loop() {
+				l.drain("MOVE 1 INBOX")
+			}
+		})
+	}
+}
+
 func BenchmarkNoop(b *testing.B) { benchCommand(b, 1, "NOOP") }
 
 // BenchmarkStorePipelined sends 100 STOREs without waiting.

@@ -1,12 +1,12 @@
 package imapd
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/unicode/norm"
+
+	"gosbridge/gateway/searchtext"
 )
 
 // badCharset is the response code that lists what SEARCH takes (RFC 3501
@@ -43,8 +43,5 @@ func (p *searchParser) needle() (text, folded string) {
 	if !valid {
 		p.s.r.Fail("string in the charset of the search")
 	}
-	return text, fold(text)
+	return text, searchtext.Fold(text)
 }
-
-// fold makes texts comparable: one form of letters with accents, lower case.
-func fold(s string) string { return strings.ToLower(norm.NFC.String(s)) }

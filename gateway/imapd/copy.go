@@ -102,17 +102,15 @@ func (s *session) moveIn(tx mailstore.UpdateTx, set mailstore.UIDSet, dst mailst
 	return tx.Move(src.ID, set, dst.ID)
 }
 
-// presentUIDs are the UIDs of set that exist, ascending.
+// presentUIDs are the UIDs of set that exist, ascending. The rest of the mailbox
+// is not looked at: in an Update its UIDs would be read from the disk.
 func presentUIDs(tx mailstore.Tx, box mailstore.MailboxID, set mailstore.UIDSet) ([]mailstore.UID, error) {
-	live, err := tx.UIDs(box)
-	if err != nil {
-		return nil, try("find messages", err)
-	}
 	var present []mailstore.UID
-	for _, r := range set {
-		for i, _ := slices.BinarySearch(live, r.Start); i < len(live) && live[i] <= r.Stop; i++ {
-			present = append(present, live[i])
+	for m, err := range tx.Messages(box, set, 0) {
+		if err != nil {
+			return nil, try("find messages", err)
 		}
+		present = append(present, m.UID)
 	}
 	return present, nil
 }

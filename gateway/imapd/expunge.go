@@ -61,22 +61,25 @@ func (s *session) expungeDeleted(among mailstore.UIDSet) error {
 			return nil
 		}
 	}
-	return s.slices(among, 0, func(batch []*mailstore.Message) error {
-		var doomed []mailstore.UID
+	var doomed []mailstore.UID
+	err = s.slices(among, 0, func(batch []*mailstore.Message) error {
 		for _, m := range batch {
 			if m.Flags&mailstore.Deleted != 0 {
 				doomed = append(doomed, m.UID)
 			}
 		}
-		for len(doomed) > 0 {
-			n := min(len(doomed), mailstore.MaxMessagesPerUpdate)
-			if err := s.expungeSome(doomed[:n]); err != nil {
+		for len(doomed) >= mailstore.MaxMessagesPerUpdate {
+			if err := s.expungeSome(doomed[:mailstore.MaxMessagesPerUpdate]); err != nil {
 				return err
 			}
-			doomed = doomed[n:]
+			doomed = doomed[mailstore.MaxMessagesPerUpdate:]
 		}
 		return nil
 	})
+	if err != nil || len(doomed) == 0 {
+		return err
+	}
+	return s.expungeSome(doomed)
 }
 
 // expungeSome removes those that are still flagged \Deleted.
@@ -99,8 +102,8 @@ func (s *session) expungeSome(uids []mailstore.UID) error {
 			return nil
 		}
 		set := uidSet(doomed)
-		if err := s.srv.room.OnLeave(tx, *s.who, box, set); err != nil {
-			return try("letters on leaving", err)
+		if err := s.srv.room.OnExpunge(tx, *s.who, box, set); err != nil {
+			return try("letters on expunge", err)
 		}
 		_, err = tx.Expunge(box.ID, set, true)
 		return try("expunge", err)

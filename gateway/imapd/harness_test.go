@@ -4,20 +4,24 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gosbridge/gateway/auth"
 	"gosbridge/gateway/gatewaytest/transaction"
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/searchtext"
 	sessions "gosbridge/gateway/session"
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
 	"gosbridge/mailstore/boltstore"
 )
 
@@ -31,6 +35,27 @@ type world struct {
 	addr    string
 	cancel  context.CancelFunc
 	done    chan error
+	bodies  *brittle // as the server opens them
+}
+
+// brittle is the store whose bodies cannot be opened when they are to fail.
+type brittle struct {
+	mailstore.Store
+	fail atomic.Bool
+}
+
+func (b *brittle) Bodies() body.Store { return brittleBodies{b.Store.Bodies(), b} }
+
+type brittleBodies struct {
+	body.Store
+	of *brittle
+}
+
+func (b brittleBodies) Open(ctx context.Context, ref body.Ref, offset int64) (io.ReadCloser, error) {
+	if b.of.fail.Load() {
+		return nil, errors.New("this body is not to be opened")
+	}
+	return b.Store.Open(ctx, ref, offset)
 }
 
 // gate lets in whoever knows the password "secret". The user's name tells
@@ -98,11 +123,12 @@ func newWorld(t testing.TB, with setup) *world {
 		with.mode = Mode{TLS: NoTLS, Plaintext: true}
 	}
 	guard := transaction.Guard{Report: t.Errorf}
-	server, err := New(cfg, guard.Store(store), gate{account}, with.room, with.log)
+	bodies := &brittle{Store: store}
+	server, err := New(cfg, guard.Store(bodies), gate{account}, with.room, with.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: store, server: server, account: account, done: make(chan error, 1)}
+	w := &world{t: t, store: store, server: server, account: account, done: make(chan error, 1), bodies: bodies}
 	w.serve(with.mode, with.tls)
 	return w
 }
@@ -188,6 +214,14 @@ func (w *world) deliverAll(box, raw string, n int) (last mailstore.UID) {
 		n -= k
 	}
 	return last
+}
+
+// index makes the texts that searches look through.
+func (w *world) index() {
+	w.t.Helper()
+	if err := searchtext.NewIndexer(w.store, nil).Rebuild(context.Background(), w.account.ID); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // flag changes flags as another session would.

@@ -17,6 +17,7 @@ package imapd
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 
 	"gosbridge/gateway/auth"
@@ -49,8 +50,13 @@ type Mailroom interface {
 	OnAppend(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, m *mailstore.NewMessage) (mailstore.UID, error)
 	// OnArrive is called after APPEND, COPY or MOVE added uids to box.
 	OnArrive(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error
-	// OnLeave is called before EXPUNGE or MOVE takes uids away from box.
+	// OnLeave is called before MOVE takes uids away from box.
 	OnLeave(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error
+	// OnExpunge is called before EXPUNGE removes uids from box.
+	OnExpunge(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error
+	// OnDelete is called before DELETE removes box with its messages, of which
+	// there may be any number.
+	OnDelete(tx mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox) error
 }
 
 // NoMailroom is a Mailroom that owns no keyword and cares for nothing.
@@ -79,6 +85,14 @@ func (NoMailroom) OnLeave(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, 
 	return nil
 }
 
+// OnExpunge does nothing.
+func (NoMailroom) OnExpunge(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, mailstore.UIDSet) error {
+	return nil
+}
+
+// OnDelete does nothing.
+func (NoMailroom) OnDelete(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox) error { return nil }
+
 // Server serves IMAP on any number of listeners. It is safe for concurrent
 // use.
 type Server struct {
@@ -89,6 +103,8 @@ type Server struct {
 	log     *slog.Logger
 	conns   *sessions.Table
 	buffers wire.Buffers
+	// searches has room for those that may look into messages at once.
+	searches chan struct{}
 }
 
 // New makes a server. A nil room is NoMailroom, a nil logger discards. The
@@ -104,11 +120,12 @@ func New(cfg Config, store mailstore.Store, a Authenticator, room Mailroom, logg
 		logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		store: store,
-		auth:  a,
-		room:  room,
-		log:   logger,
-		conns: sessions.NewTable(auth.IMAP),
+		store:    store,
+		auth:     a,
+		room:     room,
+		log:      logger,
+		conns:    sessions.NewTable(auth.IMAP),
+		searches: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	s.cfg.Store(&cfg)
 	return s, nil

@@ -180,6 +180,9 @@ func (s *session) deleteBox(*call) (answer, error) {
 		if box.NoSelect {
 			return no("HASCHILDREN", "mailbox holds other mailboxes")
 		}
+		if err := s.srv.room.OnDelete(tx, *s.who, box); err != nil {
+			return try("letters on delete", err)
+		}
 		return try("delete mailbox", tx.DeleteMailbox(box.ID))
 	})
 	if err != nil {

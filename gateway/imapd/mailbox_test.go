@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"gosbridge/mailstore"
 )
 
 var uidValidity = regexp.MustCompile(`UIDVALIDITY (\d+)`)
@@ -312,4 +314,44 @@ func TestArchive(t *testing.T) {
 	}
 	l.want("CLOSE", "OK")
 	w.unchanged()
+}
+
+// Messages marked here and there are gathered into Updates of full size: each
+// is a commit that the client waits for.
+func TestExpungeGathers(t *testing.T) {
+	w := newWorld(t, setup{})
+	const n = 2100
+	w.deliverAll("INBOX", plainMail, n)
+	var odd mailstore.UIDSet
+	for uid := mailstore.UID(1); uid <= n; uid += 2 {
+		odd.AddNum(uid)
+	}
+	for len(odd) > 0 {
+		part := odd[:min(len(odd), mailstore.MaxMessagesPerUpdate)]
+		w.flag("INBOX", part, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Deleted})
+		odd = odd[len(part):]
+	}
+	l := w.selected("INBOX")
+	state := func() (box mailstore.Mailbox) {
+		err := w.store.View(t.Context(), w.account.ID, func(tx mailstore.Tx) error {
+			var err error
+			box, err = tx.MailboxByName("INBOX")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return box
+	}
+	before := state()
+	if got := len(l.ok("EXPUNGE")); got != n/2 {
+		t.Errorf("%d EXPUNGE responses", got)
+	}
+	after := state()
+	if after.Messages != n/2 || after.Deleted != 0 {
+		t.Errorf("%d messages left, %d of them deleted", after.Messages, after.Deleted)
+	}
+	if updates := after.HighestMod - before.HighestMod; updates != 2 {
+		t.Errorf("%d Updates for %d messages", updates, n/2)
+	}
 }

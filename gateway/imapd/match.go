@@ -1,8 +1,6 @@
 package imapd
 
 import (
-	"bytes"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +8,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"gosbridge/gateway/message"
+	"gosbridge/gateway/searchtext"
 	"gosbridge/mailstore"
 )
 
@@ -19,7 +18,7 @@ type verdict uint8
 const (
 	not verdict = iota
 	yes
-	unknown // the body must be read
+	unknown // more must be read
 )
 
 func verdictOf(match bool) verdict {
@@ -29,8 +28,8 @@ func verdictOf(match bool) verdict {
 	return not
 }
 
-// criterion decides on one message. It answers unknown where it needs the
-// body and candidate.body is false.
+// criterion decides on one message. It answers unknown where it needs what
+// candidate does not have yet: a text, the summary, the body.
 type criterion func(*candidate) verdict
 
 func never(*candidate) verdict { return not }
@@ -106,13 +105,16 @@ func holds(set mailstore.UIDSet, uid mailstore.UID) bool {
 	return i < len(set) && set[i].Start <= uid && uid <= set[i].Stop
 }
 
-// candidate is a message under search.
+// candidate is a message under search. What is cheap to have comes first: the
+// row, the text that is kept for searching, the summary, the body.
 type candidate struct {
-	s    *session
-	m    *mailstore.Message
-	sum  *message.Summary
-	body bool  // the body may be read
-	err  error // of reading it
+	s      *session
+	m      *mailstore.Message
+	text   *mailstore.Text // nil: not at hand
+	summed bool            // m was read with its summary
+	sum    *message.Summary
+	body   bool  // the body may be read
+	err    error // of reading it
 }
 
 // summary is the stored one. nil after an error, which c keeps.
@@ -134,8 +136,17 @@ func (c *candidate) sentAt() time.Time {
 func (p *searchParser) header(name string) criterion {
 	p.s.r.SP()
 	want, folded := p.needle()
-	p.fields |= mailstore.FieldSummary
+	p.parts |= mailstore.TextHead
+	needle, field := searchtext.NewNeedle(folded, p.s.cfg.HeaderOctets), searchtext.NewField(name)
 	return func(c *candidate) verdict {
+		if c.text != nil {
+			if found, known := needle.InField(field, c.text); known {
+				return verdictOf(found)
+			}
+		}
+		if !c.summed {
+			return unknown
+		}
 		sum := c.summary()
 		if sum == nil {
 			return not
@@ -151,7 +162,7 @@ func (p *searchParser) header(name string) criterion {
 			if !f.Is(name) {
 				continue
 			}
-			if want == "" || strings.Contains(fold(message.DecodeText(f.Value())), folded) {
+			if want == "" || strings.Contains(searchtext.Fold(message.DecodeText(f.Value())), folded) {
 				return yes
 			}
 		}
@@ -174,16 +185,35 @@ func (c *candidate) readHeader(sum *message.Summary) message.Header {
 func (p *searchParser) text(header bool) criterion {
 	p.s.r.SP()
 	want, folded := p.needle()
-	p.fields |= mailstore.FieldSummary
+	p.parts |= mailstore.TextBody
+	if header {
+		p.parts |= mailstore.TextHead
+	}
+	needle := searchtext.NewNeedle(folded, p.s.cfg.HeaderOctets)
 	return func(c *candidate) verdict {
-		switch {
-		case want == "":
+		if want == "" {
 			return yes
-		case !c.body:
+		}
+		if c.text != nil {
+			if found, known := inText(needle, c.text, header); known {
+				return verdictOf(found)
+			}
+		}
+		if !c.body {
 			return unknown
 		}
 		return verdictOf(c.scan(folded, header))
 	}
+}
+
+// inText looks for a needle in a text that is kept.
+func inText(needle searchtext.Needle, t *mailstore.Text, header bool) (found, known bool) {
+	found, known = needle.InBody(t)
+	if !header || found {
+		return found, known
+	}
+	found, sure := needle.InHeader(t)
+	return found, found || known && sure
 }
 
 // scan reads the message once.
@@ -198,42 +228,9 @@ func (c *candidate) scan(folded string, header bool) bool {
 		return false
 	}
 	defer r.Close()
-	head, err := io.ReadAll(io.LimitReader(r, min(sum.HeaderSize(), c.s.cfg.HeaderOctets)))
+	found, err := searchtext.Scan(r, min(sum.HeaderSize(), c.s.cfg.HeaderOctets), header, folded)
 	if err != nil {
 		c.err = err
-		return false
 	}
-	if header {
-		for _, f := range message.ParseHeader(head, 0) {
-			line := string(f.Raw) // a line that is no field
-			if f.Name != "" {
-				line = f.Name + ": " + f.Value()
-			}
-			if strings.Contains(fold(message.DecodeText(line)), folded) {
-				return true
-			}
-		}
-	}
-	window := textWindow{needle: []byte(folded)}
-	c.err = message.ScanText(io.MultiReader(bytes.NewReader(head), r), message.Limits{}, func(text []byte) bool {
-		return !window.add(text)
-	})
-	return window.found
-}
-
-// textWindow looks for a needle in text that comes in pieces.
-type textWindow struct {
-	needle []byte
-	tail   []byte // end of what came before, folded
-	found  bool
-}
-
-// add takes a piece and reports whether the needle was found so far.
-func (w *textWindow) add(text []byte) bool {
-	w.tail = append(w.tail, bytes.ToLower(text)...)
-	w.found = w.found || bytes.Contains(w.tail, w.needle)
-	if keep := len(w.needle) - 1; len(w.tail) > keep {
-		w.tail = append(w.tail[:0], w.tail[len(w.tail)-keep:]...)
-	}
-	return w.found
+	return found
 }

@@ -104,6 +104,8 @@ var storeAnswers = []struct {
 	{mailstore.ErrLimit, answer{"NO", "LIMIT", "limit reached"}},
 	{mailstore.ErrFull, answer{"NO", "UNAVAILABLE", "no space left"}},
 	{body.ErrFull, answer{"NO", "UNAVAILABLE", "no space left"}},
+	{mailstore.ErrDisk, answer{"NO", "UNAVAILABLE", "the disk fails, try later"}},
+	{body.ErrDisk, answer{"NO", "UNAVAILABLE", "the disk fails, try later"}},
 	{mailstore.ErrNoAccount, answer{"NO", "UNAVAILABLE", "account is gone"}},
 	{mailstore.ErrClosed, answer{"NO", "UNAVAILABLE", "store is closed"}},
 	{body.ErrNotFound, answer{"NO", "EXPUNGEISSUED", "message is gone"}},

@@ -115,20 +115,13 @@ func TestSearchLimits(t *testing.T) {
 	l.ok("NOOP")
 }
 
-// A needle is found across the pieces in which text comes.
-func TestTextWindow(t *testing.T) {
-	text := []rune("Начало письма, КОНЕЦ письма")
-	for size := 1; size < len(text); size++ {
-		w := textWindow{needle: []byte(fold("конец"))}
-		for i := 0; i < len(text); i += size {
-			w.add([]byte(string(text[i:min(i+size, len(text))])))
-		}
-		if !w.found {
-			t.Errorf("pieces of %d letters: not found", size)
-		}
-	}
-	w := textWindow{needle: []byte("ab")}
-	if w.add([]byte("a")) || w.add([]byte("xb")) || !w.add([]byte("ab")) {
-		t.Error("window")
-	}
+// A text whose accents stand apart from their letters, as some systems write
+// them, is found like any other.
+func TestSearchDecomposed(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.deliver("INBOX", "Subject: И\u0306ошкар-Ола\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nи\u0306од\r\n")
+	l := w.selected("INBOX")
+	l.want(`SEARCH SUBJECT "Йошкар"`, "OK", "* SEARCH 1")
+	l.want(`SEARCH BODY "Йод"`, "OK", "* SEARCH 1")
+	l.want(`SEARCH TEXT "Йод"`, "OK", "* SEARCH 1")
 }

@@ -21,6 +21,7 @@ type searchParser struct {
 	s      *session
 	decode func(string) (string, bool) // from the CHARSET to UTF-8
 	fields mailstore.Fields
+	parts  mailstore.TextParts // that the keys look into
 	modseq bool
 	keys   int
 	sets   []*searchSet

@@ -81,6 +81,7 @@ func (s *Server) newSession(work context.Context, cfg *Config, entry *sessions.S
 		writeTimeout: cfg.WriteTimeout,
 		conn:         conn,
 		raw:          conn,
+		gone:         make(chan struct{}),
 		until:        time.Now().Add(cfg.LoginTimeout),
 	}
 	entry.Bind(ses.st) // a listener that stops says BYE

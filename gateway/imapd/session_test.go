@@ -382,6 +382,14 @@ func (m *letters) OnLeave(_ mailstore.UpdateTx, who auth.Identity, box mailstore
 	return m.note("leave", who, box, uids)
 }
 
+func (m *letters) OnExpunge(_ mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox, uids mailstore.UIDSet) error {
+	return m.note("expunge", who, box, uids)
+}
+
+func (m *letters) OnDelete(_ mailstore.UpdateTx, who auth.Identity, box mailstore.Mailbox) error {
+	return m.note("delete", who, box, nil)
+}
+
 // Letters hear of everything that means something to them, in its Update.
 func TestMailroom(t *testing.T) {
 	room := &letters{}
@@ -404,8 +412,10 @@ func TestMailroom(t *testing.T) {
 	expect("COPY 1,3 Trash", "arrive person Trash 1:2")
 	expect("MOVE 4 Trash", "leave person INBOX 4", "arrive person Trash 3")
 	expect(`STORE 1:2 +FLAGS.SILENT (\Deleted)`)
-	expect("UID EXPUNGE 1", "leave person INBOX 1")
-	expect("CLOSE", "leave person INBOX 2")
+	expect("UID EXPUNGE 1", "expunge person INBOX 1")
+	expect("CLOSE", "expunge person INBOX 2")
+	expect("CREATE Case")
+	expect("DELETE Case", "delete person Case ")
 	room.notes = nil
 	l.append("INBOX", plainMail)
 	if got := strings.Join(room.notes, ", "); got != "arrive person INBOX 5" {
@@ -420,6 +430,7 @@ func TestMailroomRefuses(t *testing.T) {
 	w.deliverAll("INBOX", plainMail, 2)
 	l := w.selected("INBOX")
 	l.ok(`STORE 2 +FLAGS (\Deleted)`)
+	l.ok("CREATE Case")
 	room.refuse = mailstore.ErrReadOnly
 	for _, cmd := range []string{`STORE 1 +FLAGS (\Seen)`, "FETCH 1 BODY[]", "COPY 1 Trash", "MOVE 1 Trash", "EXPUNGE"} {
 		if _, tagged := l.do(cmd); !strings.HasPrefix(tagged, "NO [CANNOT]") {
@@ -429,7 +440,11 @@ func TestMailroomRefuses(t *testing.T) {
 	if got := l.append("INBOX", plainMail); !strings.HasPrefix(got, "NO [CANNOT]") {
 		t.Error(got)
 	}
+	if _, tagged := l.do("DELETE Case"); !strings.HasPrefix(tagged, "NO [CANNOT]") {
+		t.Error(tagged)
+	}
 	room.refuse = nil
+	l.want("STATUS Case (MESSAGES)", "OK", `* STATUS "Case" (MESSAGES 0)`)
 	l.want("FETCH 1:* FLAGS", "OK", "* 1 FETCH (FLAGS ())", `* 2 FETCH (FLAGS (\Deleted))`)
 	l.want("STATUS Trash (MESSAGES)", "OK", `* STATUS "Trash" (MESSAGES 0)`)
 }

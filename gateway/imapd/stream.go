@@ -32,6 +32,10 @@ type stream struct {
 	// leave, so that a pipelining client costs one write.
 	flush func() error
 
+	// gone is closed when the connection was cut: long work for it ends.
+	gone  chan struct{}
+	going sync.Once
+
 	mu      sync.Mutex
 	conn    net.Conn // TLS or not; replaced by STARTTLS
 	raw     net.Conn // below TLS
@@ -105,7 +109,20 @@ func (s *stream) End(why sessions.Reason) {
 
 // Cut implements sessions.Conn. It never waits for the client, and is safe
 // beside everything.
-func (s *stream) Cut() { s.raw.Close() }
+func (s *stream) Cut() {
+	s.going.Do(func() { close(s.gone) })
+	s.raw.Close()
+}
+
+// overErr ends the session once its connection was cut.
+func (s *stream) overErr() error {
+	select {
+	case <-s.gone:
+		return &ended{net.ErrClosed}
+	default:
+		return nil
+	}
+}
 
 // close ends the connection, with a close notify where it has TLS.
 func (s *stream) close() { s.conn.Close() }

@@ -72,10 +72,14 @@ func (in *Intake) Accept(ctx context.Context, env Envelope, r io.Reader) (Accept
 	return answer, err
 }
 
-// putError makes a full disk a temporary refusal; all else is passed on.
+// putError makes a disk that is full or fails a temporary refusal; all else is
+// passed on.
 func putError(err error) error {
-	if errors.Is(err, body.ErrFull) {
+	switch {
+	case errors.Is(err, body.ErrFull):
 		return errors.Join(policy.NewRefusal(policy.New(policy.StoreFull)), err)
+	case errors.Is(err, body.ErrDisk):
+		return errors.Join(policy.NewRefusal(policy.New(policy.StoreUnavailable)), err)
 	}
 	return err
 }

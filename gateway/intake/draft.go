@@ -49,6 +49,7 @@ func (in *Intake) draft(ctx context.Context, s *submission, f policy.Letter, d p
 	if recall != policy.RecallNone {
 		out.Recall = s.at.Add(window)
 	}
+	out.KeepSent, out.KeepReceived = s.profile.KeepSent, s.profile.KeepReceived
 	out.GiveUp = s.at.Add(s.profile.DelayFailure.Std())
 	if recall == policy.RecallHold { // its time begins when it goes out
 		out.Hold = out.Recall

@@ -25,6 +25,13 @@ const (
 	Receipt      = "receipt"      // a receipt was filed, with the hash of its evidence
 	Signature    = "signature"    // a signature was verified or made
 
+	// Retention.
+	Warned    = "retention-warned"    // the owner was told of letters whose term ends
+	Extended  = "extended"            // a letter is kept longer, for its owner wants it
+	LegalHold = "legal-hold"          // a letter or the account must not lose anything
+	Released  = "released"            // and that is over
+	FromVault = "restored-from-vault" // an expunged letter came back
+
 	// Access.
 	Login       = "login"        // a credential opened the account
 	LoginFailed = "login-failed" // an attempt was turned away
@@ -43,6 +50,7 @@ const (
 	Consent    = "consent"    // a consent was given or taken back
 	Exported   = "exported"   // journal or letters were exported
 	Destroyed  = "destroyed"  // content or details were destroyed after their term
+	Restored   = "restored"   // the store was made anew of a backup: what came after that is not in this journal
 )
 
 // descriptions says in plain words what a kind means, for lists and exports.
@@ -67,6 +75,11 @@ var descriptions = map[string]string{
 	Appeal:       "act on an appeal",
 	Receipt:      "receipt filed",
 	Signature:    "signature made or verified",
+	Warned:       "owner warned of the end of retention",
+	Extended:     "retention extended",
+	LegalHold:    "put on legal hold",
+	Released:     "released from legal hold",
+	FromVault:    "restored from the vault",
 	Login:        "login",
 	LoginFailed:  "login refused",
 	Read:         "messages read",
@@ -82,6 +95,7 @@ var descriptions = map[string]string{
 	Consent:      "consent",
 	Exported:     "export made",
 	Destroyed:    "content destroyed after its term",
+	Restored:     "store restored from a backup",
 }
 
 // Describe says in plain English what a kind means; ok is false for a kind

@@ -50,6 +50,7 @@ func (o *Office) Accept(ctx context.Context, d Draft) (*Transition, error) {
 	out := d.Outgoing
 	out.Format = recordFormat
 	out.Dispatch = derive(d.ID, DispatchClass)
+	out.Copy = d.Copy.EmailID
 	to := make([]receipt.Recipient, len(out.Recipients))
 	for i := range out.Recipients {
 		r := &out.Recipients[i]
@@ -89,6 +90,7 @@ func (b *builder) accept(d Draft, to []receipt.Recipient) error {
 	b.t.items = append(b.t.items, item)
 	d.Copy.Keywords = keywords(Accepted, b.out.Held())
 	b.t.mails = append([]filed{{role: mailstore.RoleSent, message: d.Copy}}, b.t.mails...)
+	b.t.kept = keptFor(d.Copy.EmailID, d.ID, b.out.Accepted, b.out.KeepSent)
 	if err := b.finish(); err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ type Transition struct {
 	mails    []filed
 	items    []mailstore.Item
 	bodies   []body.Ref
-	shown    State // what the status keywords will say
+	kept     *mailstore.Kept // of the Sent copy; nil when nothing is to be noted
+	shown    State           // what the status keywords will say
 	held     bool
 	rest     mailstore.Item // shows it on the copies that Apply leaves
 }
@@ -112,10 +113,16 @@ func Apply(tx mailstore.UpdateTx, t *Transition) error {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
 	}
+	if err := keepCopy(tx, t.kept); err != nil {
+		return fmt.Errorf("letter %s: %w", t.record.Number, err)
+	}
 	for _, it := range t.items {
 		if err := tx.Enqueue(it); err != nil {
 			return fmt.Errorf("letter %s: %w", t.record.Number, err)
 		}
+	}
+	if t.record.Version == 0 {
+		return nil // a new letter has no row but its Sent copy, which was filed with its keywords
 	}
 	left, err := show(tx, t.record.ID, keywords(t.shown, t.held), shownAtOnce)
 	if err == nil && left {

@@ -20,6 +20,7 @@ type Arrival struct {
 	At      time.Time // of delivery
 	record  mailstore.Letter
 	message mailstore.NewMessage
+	kept    *mailstore.Kept // nil when nothing is to be noted
 	journal journal.Entry
 }
 
@@ -50,7 +51,7 @@ func Arrive(rec mailstore.Letter, host string, sender mailstore.ID, out Outgoing
 		msg.Keywords = []string{KeywordAwaiting}
 	}
 	return Arrival{
-		Account: r.Account, Index: index, At: at, message: msg,
+		Account: r.Account, Index: index, At: at, message: msg, kept: keptFor(msg.EmailID, rec.ID, at, out.KeepReceived),
 		record: mailstore.Letter{
 			ID: rec.ID, Role: mailstore.Recipient, Number: rec.Number, Type: rec.Type, State: string(Delivered),
 			At: at, Data: data, Keys: Keys(rec.Number, out.Facts.Letter.MessageID),
@@ -101,6 +102,9 @@ func Receive(tx mailstore.UpdateTx, a Arrival) (came time.Time, err error) {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if err := place(tx, inbox.ID, a.message); err != nil {
+		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
+	}
+	if err := keepCopy(tx, a.kept); err != nil {
 		return came, fmt.Errorf("receive letter %s: %w", a.record.Number, err)
 	}
 	if err := tx.PutLetter(a.record); err != nil {

@@ -103,7 +103,7 @@ func (Mailroom) OnArrive(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, m
 	return nil // no mailbox has a meaning yet: see OnFlags for what letters listen to
 }
 
-// OnLeave is told of messages that are about to leave a mailbox.
+// OnLeave is told of messages that are about to leave a mailbox for another.
 func (Mailroom) OnLeave(mailstore.UpdateTx, auth.Identity, mailstore.Mailbox, mailstore.UIDSet) error {
 	return nil
 }

@@ -40,9 +40,12 @@ type notice struct {
 	Mail *mailCopy       `json:"mail,omitempty"`
 }
 
-// mailCopy is a mail that travels with a notice; its body is the item's.
+// mailCopy is a mail that travels with a notice: a prefix and a range of the body,
+// which is the item's.
 type mailCopy struct {
 	EmailID mailstore.ID `json:"email_id"`
+	Prefix  []byte       `json:"prefix,omitempty"`
+	Offset  int64        `json:"offset,omitempty"`
 	Length  int64        `json:"length"`
 	Summary []byte       `json:"summary"`
 }

@@ -1,9 +1,11 @@
 package letter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -11,15 +13,19 @@ import (
 	"gosbridge/gateway/journal"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 )
 
 // Options are what an Office works with.
 type Options struct {
-	Store  mailstore.Store
-	Maker  *receipt.Maker
-	Now    func() time.Time
-	Logger *slog.Logger
+	Store mailstore.Store
+	Maker *receipt.Maker
+	Gate  *worker.Gate // for Run; nil where nothing runs
+	// Retention is how the ends of letters' terms are told and put off.
+	Retention Retention
+	Now       func() time.Time
+	Logger    *slog.Logger
 }
 
 // Office prepares transitions: it builds and signs their evidence and
@@ -27,14 +33,17 @@ type Options struct {
 type Office struct {
 	store mailstore.Store
 	maker atomic.Pointer[receipt.Maker]
+	rules atomic.Pointer[Retention]
+	gate  *worker.Gate
 	now   func() time.Time
 	log   *slog.Logger
 }
 
 // NewOffice returns an office over a store.
 func NewOffice(o Options) *Office {
-	office := &Office{store: o.Store, now: o.Now, log: o.Logger}
+	office := &Office{store: o.Store, gate: o.Gate, now: o.Now, log: o.Logger}
 	office.maker.Store(o.Maker)
+	office.SetRetention(o.Retention)
 	return office
 }
 
@@ -119,25 +128,72 @@ func (o *Office) commit(ctx context.Context, account mailstore.ID, t *Transition
 	return err
 }
 
+// posted is a receipt mail that can be appended, and what it was made of.
+type posted struct {
+	message mailstore.NewMessage
+	octets  []byte
+	to      receipt.Mailing
+}
+
 // mail makes a receipt into a message that can be appended. Its body is
 // sealed but not named by any commit yet.
-func (b *builder) mail(s receipt.Sealed, to receipt.Mailing) (mailstore.NewMessage, error) {
+func (b *builder) mail(s receipt.Sealed, to receipt.Mailing) (posted, error) {
 	octets, err := b.maker.Mail(b.ctx, s, to)
+	if err != nil {
+		return posted{}, err
+	}
+	msg, err := storeMail(b.ctx, b.office.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
+	if err != nil {
+		return posted{}, err
+	}
+	b.t.bodies = append(b.t.bodies, msg.Content.Body)
+	return posted{message: msg, octets: octets, to: to}, nil
+}
+
+// readdress makes of a receipt mail the one that another party gets, in full
+// depth. Where the first is in full depth too, all but the header is the same, and
+// both share the body and the signature in it; else it is a mail of its own.
+func (b *builder) readdress(s receipt.Sealed, first posted, address string) (mailstore.NewMessage, error) {
+	to := first.to
+	to.To, to.Depth = address, receipt.Full
+	if first.to.Depth != receipt.Full {
+		own, err := b.mail(s, to)
+		return own.message, err
+	}
+	old, err := b.maker.Header(s, first.to)
 	if err != nil {
 		return mailstore.NewMessage{}, err
 	}
-	return storeMail(b.ctx, b.office.store, derive(s.ID, "mail"), octets, s.Evidence.Issued)
+	header, err := b.maker.Header(s, to)
+	if err != nil {
+		return mailstore.NewMessage{}, err
+	}
+	rest := first.octets[len(old):]
+	summary, err := message.Index(io.MultiReader(bytes.NewReader(header), bytes.NewReader(rest)), message.Limits{})
+	if err != nil {
+		return mailstore.NewMessage{}, fmt.Errorf("readdress receipt: %w", err)
+	}
+	msg := first.message
+	msg.Summary = summary
+	msg.Content = mailstore.Content{
+		Prefix: header, Body: msg.Content.Body, Offset: int64(len(old)), Length: int64(len(rest)),
+	}
+	return msg, nil
 }
 
-// storeMail seals a mail of our own making.
+// storeMail seals a mail of our own making: it is indexed for lists, and not
+// decoded as what comes from outside is.
 func storeMail(ctx context.Context, store mailstore.Store, id mailstore.ID, octets []byte, at time.Time) (mailstore.NewMessage, error) {
-	parser := message.NewParser(message.Limits{})
-	ref, err := store.Bodies().Put(ctx, teeBytes(octets, parser))
+	ref, err := store.Bodies().Put(ctx, bytes.NewReader(octets))
+	if err != nil {
+		return mailstore.NewMessage{}, fmt.Errorf("store mail: %w", err)
+	}
+	summary, err := message.Index(bytes.NewReader(octets), message.Limits{})
 	if err != nil {
 		return mailstore.NewMessage{}, fmt.Errorf("store mail: %w", err)
 	}
 	return mailstore.NewMessage{
-		EmailID: id, Received: at, Summary: parser.Close().Summary(),
+		EmailID: id, Received: at, Summary: summary,
 		Content: mailstore.Content{Body: ref, Length: ref.Size}, OverQuota: true,
 	}, nil
 }

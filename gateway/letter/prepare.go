@@ -1,10 +1,8 @@
 package letter
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -24,11 +22,6 @@ type builder struct {
 	out    Outgoing
 	owner  mailstore.Account
 	t      *Transition
-}
-
-// teeBytes reads octets and shows them to w as well.
-func teeBytes(octets []byte, w io.Writer) io.Reader {
-	return io.TeeReader(bytes.NewReader(octets), w)
 }
 
 // abandon removes the bodies of a transition that cannot be finished; what
@@ -180,17 +173,16 @@ func (b *builder) send(s receipt.Sealed, r *Recipient, state State) error {
 	if err != nil {
 		return err
 	}
-	b.t.bodies = append(b.t.bodies, mail.Content.Body)
-	b.t.mails = append(b.t.mails, filed{role: mailstore.RoleReceipts, message: mail})
+	b.t.mails = append(b.t.mails, filed{role: mailstore.RoleReceipts, message: mail.message})
 	if state == Undeliverable {
-		inbox := mail
+		inbox := mail.message
 		inbox.EmailID = derive(s.ID, "inbox")
 		b.t.mails = append(b.t.mails, filed{role: mailstore.RoleInbox, message: inbox})
 	}
 	if r == nil || r.Account == b.owner.ID || state != Delivered && !recalledFrom(r) {
 		return nil
 	}
-	return b.copyTo(s, r, to)
+	return b.copyTo(s, r, mail)
 }
 
 // recalledFrom reports whether the letter was taken out of the recipient's
@@ -200,23 +192,24 @@ func recalledFrom(r *Recipient) bool {
 }
 
 // copyTo queues a copy of a receipt for the recipient's account.
-func (b *builder) copyTo(s receipt.Sealed, r *Recipient, to receipt.Mailing) error {
-	to.To, to.Depth = r.Party.Address, receipt.Full
-	mail, err := b.mail(s, to)
+func (b *builder) copyTo(s receipt.Sealed, r *Recipient, mail posted) error {
+	msg, err := b.readdress(s, mail, r.Party.Address)
 	if err != nil {
 		return err
 	}
-	b.t.bodies = append(b.t.bodies, mail.Content.Body)
 	index := slices.IndexFunc(b.out.Recipients, func(o Recipient) bool { return o.Account == r.Account })
 	it, err := noticeItem(b.rec.ID, r.Account, notice{
 		Kind: noticeCopy, Recipient: index, At: s.Evidence.Issued,
-		Mail: &mailCopy{EmailID: derive(s.ID, "copy"), Length: mail.Content.Length, Summary: mail.Summary},
+		Mail: &mailCopy{
+			EmailID: derive(s.ID, "copy"), Prefix: msg.Content.Prefix, Offset: msg.Content.Offset,
+			Length: msg.Content.Length, Summary: msg.Summary,
+		},
 	})
 	if err != nil {
 		return err
 	}
 	it.ID = derive(s.ID, "copy")
-	it.Bodies = append(it.Bodies, mail.Content.Body)
+	it.Bodies = append(it.Bodies, msg.Content.Body)
 	b.t.items = append(b.t.items, it)
 	return nil
 }

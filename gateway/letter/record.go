@@ -83,6 +83,15 @@ type Outgoing struct {
 	// as hidden.
 	ClientCopy mailstore.ID `json:"client_copy,omitzero"`
 	Bcc        []string     `json:"bcc,omitempty"`
+	// Copy is the message in the mailbox of sent letters.
+	Copy mailstore.ID `json:"copy,omitzero"`
+	// KeepSent and KeepReceived are how long the copies of sender and
+	// recipients are kept. Zero, in letters of before there was retention:
+	// nothing keeps them but their owners.
+	KeepSent     policy.Period `json:"keep_sent,omitzero"`
+	KeepReceived policy.Period `json:"keep_received,omitzero"`
+	// Destroyed is when the sender's copy was destroyed after its term.
+	Destroyed time.Time `json:"destroyed,omitzero"`
 	// GiveUp is when recipients that could not be reached become
 	// undeliverable.
 	GiveUp time.Time `json:"give_up"`
@@ -164,6 +173,8 @@ type Incoming struct {
 	Correspondent string `json:"correspondent"`
 	State         State  `json:"state"`
 	Steps         []Step `json:"steps"`
+	// Destroyed is when this copy was destroyed after its term.
+	Destroyed time.Time `json:"destroyed,omitzero"`
 }
 
 func encode(v any) ([]byte, error) {

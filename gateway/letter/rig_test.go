@@ -15,6 +15,7 @@ import (
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/message"
 	"gosbridge/gateway/receipt"
+	"gosbridge/gateway/worker"
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/boltstore"
 )
@@ -43,7 +44,7 @@ var operator = sync.OnceValues(func() (certs.DetachedSigner, error) {
 // rig is a store with a sender and recipients, and an office over it. Its
 // clock stands at now.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	store    *boltstore.Store
 	maker    *receipt.Maker
 	office   *letter.Office
@@ -52,7 +53,7 @@ type rig struct {
 	accounts []mailstore.Account // of the recipients
 }
 
-func newRig(t *testing.T, recipients int) *rig {
+func newRig(t testing.TB, recipients int) *rig {
 	t.Helper()
 	r := &rig{t: t, now: noon}
 	clock := func() time.Time { return r.now }
@@ -87,7 +88,7 @@ func newRig(t *testing.T, recipients int) *rig {
 
 // newOffice returns an office over a store, with the clock of the rig.
 func (r *rig) newOffice(store mailstore.Store, log *slog.Logger) *letter.Office {
-	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Now: func() time.Time { return r.now }, Logger: log})
+	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Gate: worker.NewGate(), Now: func() time.Time { return r.now }, Logger: log})
 }
 
 func (r *rig) account(address string) mailstore.Account {
@@ -111,6 +112,20 @@ func (r *rig) accept(serial uint64, change func(*letter.Draft)) mailstore.ID {
 
 // acceptance prepares the transition that makes a letter.
 func (r *rig) acceptance(serial uint64, change func(*letter.Draft)) (mailstore.ID, *letter.Transition) {
+	r.t.Helper()
+	d := r.draft(serial)
+	if change != nil {
+		change(&d)
+	}
+	t, err := r.office.Accept(r.t.Context(), d)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d.ID, t
+}
+
+// draft is a letter to all recipients of the rig.
+func (r *rig) draft(serial uint64) letter.Draft {
 	r.t.Helper()
 	content := []byte("From: <sender@a.example>\r\nSubject: Test\r\n\r\nText\r\n")
 	parser := message.NewParser(message.Limits{})
@@ -145,14 +160,7 @@ func (r *rig) acceptance(serial uint64, change func(*letter.Draft)) (mailstore.I
 			Account: a.ID, Party: receipt.Recipient{Address: a.Addresses[0], Name: fmt.Sprint("Recipient ", i), RegistryID: fmt.Sprint("r", i)},
 		})
 	}
-	if change != nil {
-		change(&d)
-	}
-	t, err := r.office.Accept(r.t.Context(), d)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return d.ID, t
+	return d
 }
 
 func (r *rig) update(a mailstore.Account, fn func(mailstore.UpdateTx) error) {

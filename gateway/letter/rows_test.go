@@ -30,6 +30,7 @@ func (r *rig) run() {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.office.Run(ctx, "owner") }()
+	time.Sleep(time.Second) // for what the worker lets gather
 	synctest.Wait()
 	cancel()
 	if err := <-done; err != nil {

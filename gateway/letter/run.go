@@ -28,14 +28,44 @@ func rest(attempts int) time.Duration {
 // Run works on the notices between the two sides of letters until ctx ends.
 func (o *Office) Run(ctx context.Context, owner string) error {
 	return worker.Worker{
-		Queue: o.store.Queue(), Class: Class, Owner: owner, Now: o.now, Logger: o.log, Handle: o.work,
+		Queue: o.store.Queue(), Class: Class, Gate: o.gate, Owner: owner, Now: o.now, Logger: o.log, Handle: o.work,
 	}.Run(ctx)
 }
 
-// work takes the notices of a batch one after the other: notices of one
-// account are rarely more than one, and each is one Update.
+// work takes the notices of a batch, those of different accounts at the same time.
 func (o *Office) work(ctx context.Context, items []mailstore.Item) {
+	var order []mailstore.ID
+	notices := map[mailstore.ID][]mailstore.Item{}
 	for _, it := range items {
+		if notices[it.Account] == nil {
+			order = append(order, it.Account)
+		}
+		notices[it.Account] = append(notices[it.Account], it)
+	}
+	worker.Parallel(order, func(account mailstore.ID) { o.workFor(ctx, account, notices[account]) })
+}
+
+// workFor takes the notices of one account: the copies of receipts, of which each
+// delivery makes one, in one Update; the others, which are few, one after the
+// other, and the copies too where one of them fails all.
+func (o *Office) workFor(ctx context.Context, account mailstore.ID, items []mailstore.Item) {
+	var copies []enclosure
+	var left []mailstore.Item
+	for _, it := range items {
+		n, err := decodeNotice(it)
+		if err == nil && n.Kind == noticeCopy {
+			var c enclosure
+			if c, err = copyOf(it, n); err == nil {
+				copies = append(copies, c)
+				continue
+			}
+		}
+		left = append(left, it)
+	}
+	if err := o.fileCopies(ctx, account, copies...); err != nil {
+		left = items
+	}
+	for _, it := range left {
 		err := Afresh(func() error { return o.notice(ctx, it) })
 		if err == nil || worker.Lost(err) {
 			continue
@@ -67,7 +97,11 @@ func (o *Office) notice(ctx context.Context, it mailstore.Item) error {
 	case noticeWithdrawn:
 		return o.event(ctx, it, Change{Recipient: n.Recipient, Event: EventWithdraw, At: n.At})
 	case noticeCopy:
-		return o.fileCopy(ctx, it, n)
+		c, err := copyOf(it, n)
+		if err != nil {
+			return err
+		}
+		return o.fileCopies(ctx, it.Account, c)
 	case noticeWithdraw:
 		return o.withdraw(ctx, it, n)
 	case noticeTooLate:
@@ -91,20 +125,40 @@ func (o *Office) event(ctx context.Context, it mailstore.Item, c Change) error {
 	return o.commit(ctx, it.Account, t, nil, func(tx mailstore.UpdateTx) error { return tx.Complete(it) })
 }
 
-// fileCopy files a receipt that the other side's account sent along.
-func (o *Office) fileCopy(ctx context.Context, it mailstore.Item, n notice) error {
+// enclosure is a mail to file, with the notice that brought it.
+type enclosure struct {
+	item mailstore.Item
+	mail filed
+}
+
+// copyOf is the receipt that a notice brings from the other side's account.
+func copyOf(it mailstore.Item, n notice) (enclosure, error) {
 	if n.Mail == nil || len(it.Bodies) != 1 {
-		return fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
+		return enclosure{}, fmt.Errorf("notice %s: %w: no mail", it.ID, mailstore.ErrDamaged)
 	}
-	m := filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
-		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary,
-		Content: mailstore.Content{Body: it.Bodies[0], Length: n.Mail.Length}, OverQuota: true,
-	}}
-	return o.store.Update(ctx, it.Account, func(tx mailstore.UpdateTx) error {
-		if err := file(tx, m); err != nil {
-			return err
+	return enclosure{it, filed{role: mailstore.RoleReceipts, message: mailstore.NewMessage{
+		EmailID: n.Mail.EmailID, Received: n.At, Summary: n.Mail.Summary, OverQuota: true,
+		Content: mailstore.Content{
+			Prefix: n.Mail.Prefix, Body: it.Bodies[0], Offset: n.Mail.Offset, Length: n.Mail.Length,
+		},
+	}}}, nil
+}
+
+// fileCopies files receipts in one Update.
+func (o *Office) fileCopies(ctx context.Context, account mailstore.ID, list ...enclosure) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+		for _, f := range list {
+			if err := file(tx, f.mail); err != nil {
+				return err
+			}
+			if err := tx.Complete(f.item); err != nil {
+				return err
+			}
 		}
-		return tx.Complete(it)
+		return nil
 	})
 }
 
@@ -158,7 +212,13 @@ func takeOut(tx mailstore.UpdateTx, rec *mailstore.Letter, in Incoming, entry jo
 	if err != nil {
 		return err
 	}
-	rows, err := tx.ByEmailID(ArrivalID(rec.ID, account.ID))
+	// Its owner has not read it and is not to have it: no vault keeps it, but
+	// one that is held. That goes on being kept, where nobody sees it.
+	id := ArrivalID(rec.ID, account.ID)
+	if err := tx.Unkeep(id); err != nil && !errors.Is(err, mailstore.ErrHeld) {
+		return err
+	}
+	rows, err := tx.ByEmailID(id)
 	if err != nil {
 		return err
 	}

@@ -242,14 +242,22 @@ func percentEncode(s string) string {
 // AppendBase64 adds data to b in lines of 76 characters, each ended by CRLF (RFC
 // 2045 §6.8).
 func AppendBase64(b, data []byte) []byte {
-	const line = 57 // octets that become 76 characters
 	for len(data) > 0 {
-		n := min(line, len(data))
+		n := min(base64Line, len(data))
 		b = base64.StdEncoding.AppendEncode(b, data[:n])
 		b = append(b, "\r\n"...)
 		data = data[n:]
 	}
 	return b
+}
+
+// base64Line is how many octets become a line of 76 characters.
+const base64Line = 57
+
+// Base64Size is how many octets AppendBase64 makes of n.
+func Base64Size(n int) int {
+	lines := (n + base64Line - 1) / base64Line
+	return base64.StdEncoding.EncodedLen(n) + lines*len("\r\n")
 }
 
 // FormatDate is the date-time of RFC 5322 §3.3, in the zone of t.

@@ -14,37 +14,60 @@ import (
 // first and the latest ones.
 const maxReferences = 40
 
-// part is one MIME entity.
+// part is one MIME entity. It has a body, data or parts; data is encoded, and parts
+// are joined, only where they are written.
 type part struct {
 	contentType string   // with its parameters, folded where long
 	extra       []string // further Content-* fields
 	body        []byte   // CRLF line ends, already encoded
+	data        []byte   // goes out in base64
+	boundary    string   // of parts
+	parts       []part
 }
+
+// bytes is the whole entity.
+func (p part) bytes() []byte { return p.appendTo(make([]byte, 0, p.size())) }
 
 // appendTo writes the entity: its header, a blank line and the body.
 func (p part) appendTo(b []byte) []byte {
-	b = append(b, "Content-Type: "+p.contentType+"\r\n"...)
+	b = append(append(append(b, "Content-Type: "...), p.contentType...), "\r\n"...)
 	for _, field := range p.extra {
-		b = append(b, field+"\r\n"...)
+		b = append(append(b, field...), "\r\n"...)
 	}
 	b = append(b, "\r\n"...)
-	return append(b, p.body...)
+	if p.boundary == "" {
+		return message.AppendBase64(append(b, p.body...), p.data)
+	}
+	for _, child := range p.parts {
+		b = append(append(append(b, "--"...), p.boundary...), "\r\n"...)
+		b = child.appendTo(b)
+		b = append(b, "\r\n"...) // belongs to the delimiter (RFC 2046 §5.1.1)
+	}
+	return append(append(append(b, "--"...), p.boundary...), "--\r\n"...)
+}
+
+// size is how many octets appendTo writes, so that they are written once.
+func (p part) size() int {
+	n := len("Content-Type: \r\n\r\n") + len(p.contentType)
+	for _, field := range p.extra {
+		n += len(field) + len("\r\n")
+	}
+	if p.boundary == "" {
+		return n + len(p.body) + message.Base64Size(len(p.data))
+	}
+	for _, child := range p.parts {
+		n += len("--\r\n\r\n") + len(p.boundary) + child.size()
+	}
+	return n + len("----\r\n") + len(p.boundary)
 }
 
 // compound joins parts into a multipart. The boundary cannot occur in them: it is made of the
 // id of the evidence, which nobody knows before, and holds "=_", which no
 // base64 or quoted-printable body does (RFC 2045 §6.7).
 func compound(subtype, boundary string, parts ...part) part {
-	var b []byte
-	for _, p := range parts {
-		b = append(b, "--"+boundary+"\r\n"...)
-		b = p.appendTo(b)
-		b = append(b, "\r\n"...) // belongs to the delimiter (RFC 2046 §5.1.1)
-	}
-	b = append(b, "--"+boundary+"--\r\n"...)
 	return part{
 		contentType: "multipart/" + subtype + ";\r\n boundary=\"" + boundary + "\"",
-		body:        b,
+		boundary:    boundary, parts: parts,
 	}
 }
 
@@ -52,17 +75,19 @@ const inBase64 = "Content-Transfer-Encoding: base64"
 
 // encoded is a part in base64, in lines of 76 (RFC 2045 §6.8).
 func encoded(contentType string, data []byte, extra ...string) part {
-	return part{
-		contentType: contentType,
-		extra:       append(extra, inBase64),
-		body:        message.AppendBase64(nil, data),
-	}
+	return part{contentType: contentType, extra: append(extra, inBase64), data: data}
 }
 
 // plain is a text/plain part of UTF-8 with LF line ends.
 func plain(text string) part {
-	text = strings.ReplaceAll(text, "\n", "\r\n")
-	return encoded("text/plain; charset=utf-8", []byte(text))
+	crlf := make([]byte, 0, len(text)+strings.Count(text, "\n"))
+	for line := range strings.Lines(text) {
+		line, ended := strings.CutSuffix(line, "\n")
+		if crlf = append(crlf, line...); ended {
+			crlf = append(crlf, "\r\n"...)
+		}
+	}
+	return encoded("text/plain; charset=utf-8", crlf)
 }
 
 // headers is the header of the original as text/rfc822-headers (RFC 6522 §4),

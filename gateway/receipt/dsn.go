@@ -81,10 +81,10 @@ func WriteDSN(w io.Writer, n Notice) error {
 		"MIME-Version: 1.0\r\n" +
 		"Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" + delimiter + "\"\r\n\r\n" +
 		"--" + delimiter + "\r\n")
-	out.Write(plain(n.text()).appendTo(nil))
+	out.Write(plain(n.text()).bytes())
 	out.WriteString("\r\n--" + delimiter + "\r\n")
 	status := part{contentType: "message/delivery-status", body: []byte(n.status(domainOf(from)))}
-	out.Write(status.appendTo(nil))
+	out.Write(status.bytes())
 	if n.Original != nil {
 		out.WriteString("\r\n--" + delimiter + "\r\n")
 		if err := n.returned(out); err != nil {
@@ -216,6 +216,6 @@ func (n Notice) returned(out *bufio.Writer) error {
 	if err != nil {
 		return fmt.Errorf("return header of original: %w", err)
 	}
-	out.Write(headers(header).appendTo(nil))
+	out.Write(headers(header).bytes())
 	return nil
 }

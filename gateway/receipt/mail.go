@@ -13,24 +13,34 @@ import (
 	"gosbridge/mailstore"
 )
 
+// Header is what Mail begins with: the mail's header up to where the MIME fields
+// begin. It alone names whom the mail is for: under the Header for another
+// address the rest of a mail is the same receipt for them, signature included.
+func (m *Maker) Header(s Sealed, to Mailing) ([]byte, error) {
+	recipient, err := address("receipt to", to.To)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(m.header(s, to, recipient)), nil
+}
+
 // Mail builds and signs a receipt mail. The bytes have CRLF line ends and are
 // 7-bit but for addresses of RFC 6532. All of it but the signature and the
 // delimiter before it follows from s, to and the Maker's options. Errors wrap certs.ErrSigner when the signer
 // failed, and ErrInvalid when s or to cannot be mailed.
 func (m *Maker) Mail(ctx context.Context, s Sealed, to Mailing) ([]byte, error) {
-	recipient, err := address("receipt to", to.To)
+	header, err := m.Header(s, to)
 	if err != nil {
 		return nil, err
 	}
 	if !s.Evidence.Event.Known() || len(s.JSON) == 0 {
 		return nil, fmt.Errorf("%w: not sealed", ErrInvalid)
 	}
-	entity := m.entity(s, to).appendTo(nil)
+	entity := m.entity(s, to).bytes()
 	form, err := smime.Compose(ctx, m.options.Signer, bytes.NewReader(entity), m.options.Now())
 	if err != nil {
 		return nil, fmt.Errorf("receipt %s: %w", s.ID, err)
 	}
-	header := m.header(s, to, recipient)
 	b := make([]byte, 0, int64(len(header))+form.Size())
 	b = append(b, header...)
 	b = append(b, form.Prefix...)

@@ -37,14 +37,21 @@ func (m *Maker) text(s Sealed, to Mailing) string {
 	if to.Language == English {
 		first, second = second, first
 	}
-	return m.version(s, to, first) +
-		"\n" + strings.Repeat("-", 60) + "\n\n" +
-		m.version(s, to, second)
+	w := &writer{language: first, zone: m.zone}
+	w.Grow(textSize)
+	w.version(s, to)
+	w.WriteString("\n" + strings.Repeat("-", 60) + "\n\n")
+	w.language = second
+	w.version(s, to)
+	return w.String()
 }
 
+// textSize is room for the text of a receipt without many recipients or files.
+const textSize = 4 << 10
+
 // version is the whole text in one language.
-func (m *Maker) version(s Sealed, to Mailing, language string) string {
-	w := &writer{language: language, zone: m.zone}
+func (w *writer) version(s Sealed, to Mailing) {
+	language := w.language
 	ev, says := &s.Evidence, catalogue[s.Evidence.Event]
 	w.paragraph(says.title.in(language))
 	w.paragraph(says.lead.in(language))
@@ -72,7 +79,6 @@ func (m *Maker) version(s Sealed, to Mailing, language string) string {
 	w.fact(wordOperator, ev.Authority)
 	w.fact(wordEvidence, fmt.Sprintf("%s, SHA-256 %s", s.ID, Digest(s.Hash)))
 	w.WriteString(wordFoot.in(language) + "\n")
-	return w.String()
 }
 
 func (w *writer) letterFacts(ev *Evidence, to Mailing) {

@@ -8,7 +8,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"gosbridge/mailstore"
@@ -25,6 +27,11 @@ const (
 	// nap bounds how long a worker sleeps, so that a lost hint or a clock that
 	// jumped costs no more than this.
 	nap = time.Minute
+	// gather is how long after a lease the next one may come: what is due
+	// meanwhile shares a batch and its commits, for which the acceptances of the
+	// next letters wait too. The first item after a rest waits for nothing, nor
+	// does what a full batch has left.
+	gather = 10 * time.Millisecond
 )
 
 // Handler works on leased items. It completes or retries each item in the
@@ -36,6 +43,7 @@ type Handler func(ctx context.Context, items []mailstore.Item)
 type Worker struct {
 	Queue  mailstore.Queue
 	Class  string
+	Gate   *Gate  // holds classes back; there must be one
 	Owner  string // of the leases; unique to this process
 	Handle Handler
 	Now    func() time.Time
@@ -46,8 +54,15 @@ type Worker struct {
 // under way when ctx ends counts as in hand: items leased for nobody would
 // wait until the lease ends.
 func (w Worker) Run(ctx context.Context) error {
+	if w.Gate == nil {
+		return fmt.Errorf("worker of class %s: no gate", w.Class)
+	}
 	wake := w.Queue.Wake(w.Class)
-	for ctx.Err() == nil {
+	for {
+		if w.Gate.Pass(ctx, w.Class); ctx.Err() != nil {
+			return nil
+		}
+		next := time.Now().Add(gather)
 		items, err := w.Queue.Lease(context.WithoutCancel(ctx), w.Class, w.Owner, Batch, lease)
 		switch {
 		case err != nil:
@@ -55,11 +70,13 @@ func (w Worker) Run(ctx context.Context) error {
 			sleep(ctx, pause, nil)
 		case len(items) > 0:
 			w.work(context.WithoutCancel(ctx), items)
+			if len(items) < Batch {
+				sleep(ctx, time.Until(next), nil)
+			}
 		default:
 			sleep(ctx, w.idle(ctx), wake)
 		}
 	}
-	return nil
 }
 
 // work hands a batch over and renews its lease meanwhile.
@@ -130,6 +147,9 @@ func (w Worker) idle(ctx context.Context) time.Duration {
 
 // sleep waits for d, a hint, or the end.
 func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -137,4 +157,23 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	case <-wake:
 	case <-timer.C:
 	}
+}
+
+// atOnce is how many accounts are worked on at the same time, so that their
+// Updates share commits.
+const atOnce = 16
+
+// Parallel runs f for each account, a bounded number at a time, and returns when
+// all are done.
+func Parallel(accounts []mailstore.ID, f func(mailstore.ID)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for _, a := range accounts {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(a)
+		})
+	}
+	wg.Wait()
 }

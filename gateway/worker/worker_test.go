@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ type rig struct {
 	t       *testing.T
 	store   mailstore.Store
 	account mailstore.ID
+	gate    *worker.Gate // open when nil
 }
 
 func newRig(t *testing.T, plan fault.Plan) *rig {
@@ -66,9 +68,13 @@ func (r *rig) complete(it mailstore.Item) {
 func (r *rig) run(owner string, handle worker.Handler) (stop func()) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
+	gate := r.gate
+	if gate == nil {
+		gate = worker.NewGate()
+	}
 	go func() {
 		done <- worker.Worker{
-			Queue: r.store.Queue(), Class: class, Owner: owner, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Handle: handle,
+			Queue: r.store.Queue(), Class: class, Gate: gate, Owner: owner, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Handle: handle,
 		}.Run(ctx)
 	}()
 	return sync.OnceFunc(func() {
@@ -83,6 +89,50 @@ func (r *rig) run(owner string, handle worker.Handler) (stop func()) {
 type arrival struct {
 	id mailstore.ID
 	at time.Duration // since the start
+}
+
+// While the gate is shut nothing of a class is leased, but for those that pass;
+// when it opens the worker goes on at once.
+func TestGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, free := range []bool{false, true} {
+			r := newRig(t, fault.Plan{})
+			gate := worker.NewGate("other")
+			if free {
+				gate = worker.NewGate("other", class)
+			}
+			gate.Shut()
+			gate.Shut()
+			start := time.Now()
+			var at []time.Duration
+			r.gate = gate
+			stop := r.run("one", func(_ context.Context, items []mailstore.Item) {
+				at = append(at, time.Since(start))
+				r.complete(items[0])
+			})
+			r.enqueue(0)
+			time.Sleep(time.Hour)
+			gate.Open()
+			gate.Open()
+			synctest.Wait()
+			want := time.Hour
+			if free {
+				want = 0
+			}
+			if !slices.Equal(at, []time.Duration{want}) || gate.Holds(class) == free {
+				t.Errorf("free %v: worked at %v, want %v; held: %v", free, at, want, gate.Holds(class))
+			}
+			gate.Shut()
+			stop() // also while the gate is shut
+		}
+	})
+}
+
+// A worker without a gate does not run: it would work on what has to wait.
+func TestNoGate(t *testing.T) {
+	if err := (worker.Worker{Class: class}).Run(t.Context()); err == nil {
+		t.Error("it ran")
+	}
 }
 
 // Items reach the handler at their time: at once what is due, also when it
@@ -110,6 +160,38 @@ func TestWakes(t *testing.T) {
 		want := []arrival{{now, 0}, {meanwhile, 10 * time.Second}, {soon, 13 * time.Second}, {late, time.Hour + 7*time.Second}}
 		if !slices.Equal(got, want) {
 			t.Errorf("arrivals %v, want %v", got, want)
+		}
+	})
+}
+
+// Items that come soon after others share a batch. The first one after a rest waits
+// for nothing, nor does what a full batch has left.
+func TestGathers(t *testing.T) {
+	const gather = 10 * time.Millisecond // as in the worker
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fault.Plan{})
+		start := time.Now()
+		var got []string
+		for range worker.Batch + 1 {
+			r.enqueue(0)
+		}
+		stop := r.run("one", func(_ context.Context, items []mailstore.Item) {
+			got = append(got, fmt.Sprint(len(items), " at ", time.Since(start)))
+			for _, it := range items {
+				r.complete(it)
+			}
+		})
+		synctest.Wait()
+		for range 3 {
+			time.Sleep(gather / 5)
+			r.enqueue(0)
+		}
+		time.Sleep(time.Second - 3*gather/5)
+		r.enqueue(0)
+		synctest.Wait()
+		stop()
+		if want := []string{"64 at 0s", "1 at 0s", "3 at 10ms", "1 at 1s"}; !slices.Equal(got, want) {
+			t.Errorf("batches %q, want %q", got, want)
 		}
 	})
 }
@@ -223,7 +305,7 @@ func TestStopsWhileLeasing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []mailstore.ID
 		err := worker.Worker{
-			Queue: stopping{r.store.Queue(), cancel}, Class: class, Owner: "one", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			Queue: stopping{r.store.Queue(), cancel}, Class: class, Gate: worker.NewGate(), Owner: "one", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 			Handle: func(_ context.Context, items []mailstore.Item) {
 				for _, it := range items {
 					got = append(got, it.ID)

@@ -28,6 +28,9 @@ var (
 	ErrDamaged = errors.New("body damaged")
 	// ErrFull says that the disk took no more.
 	ErrFull = errors.New("no space for body")
+	// ErrDisk says that the disk failed. It may last until the files are opened
+	// anew.
+	ErrDisk = errors.New("disk failed under bodies")
 	// ErrLocked says that another process has the body files open.
 	ErrLocked = errors.New("body files in use by another process")
 	// ErrVersion says that the body files were written by a newer release.

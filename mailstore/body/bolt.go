@@ -111,14 +111,24 @@ func numbers(dir string) (present [maxFiles]bool, err error) {
 		return present, fmt.Errorf("open bodies: %w", err)
 	}
 	for _, e := range entries {
-		s, ok := strings.CutPrefix(e.Name(), "bodies-")
-		if s, ok2 := strings.CutSuffix(s, ".db"); ok && ok2 {
-			if n, err := strconv.Atoi(s); err == nil && n >= 0 && n < maxFiles && fileName(n) == e.Name() {
-				present[n] = true
-			}
+		if n, ok := fileNumber(e.Name()); ok {
+			present[n] = true
 		}
 	}
 	return present, nil
+}
+
+// fileNumber is the number of a body file; ok is false for any other name.
+func fileNumber(name string) (n int, ok bool) {
+	s, ok := strings.CutPrefix(name, "bodies-")
+	if !ok {
+		return 0, false
+	}
+	if s, ok = strings.CutSuffix(s, ".db"); !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n < maxFiles && fileName(n) == name
 }
 
 // A place is the number of the file in the first octet and a number in the

@@ -9,12 +9,16 @@ import (
 	"encoding/gob"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,8 +26,14 @@ import (
 	"gosbridge/mailstore/body"
 )
 
-// childMode is what a copy of the test program is to do in place of tests.
-const childMode = "GOSBRIDGE_BODY_TEST_CHILD"
+var crashes = flag.Int("crashes", 6, "how often the crash test kills its child")
+
+const (
+	// childMode is what a copy of the test program is to do in place of tests.
+	childMode = "GOSBRIDGE_BODY_TEST_CHILD"
+	// childCommit is the commit at which it kills itself; 0 for none.
+	childCommit = "GOSBRIDGE_BODY_TEST_COMMIT"
+)
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(childMode) {
@@ -57,7 +67,15 @@ var childSizes = []int{2*seg + 1, 9 * seg, 60 * seg}
 
 // putForEver puts bodies and prints the Ref of each as a line once it is kept.
 func putForEver(dir string) {
-	s, err := body.Open(dir, body.Options{})
+	last, _ := strconv.ParseInt(os.Getenv(childCommit), 10, 64)
+	var commits atomic.Int64
+	s, err := body.Open(dir, body.Options{BeforeCommit: func(int) error {
+		if commits.Add(1) == last {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // the signal is on its way
+		}
+		return nil
+	}})
 	if err != nil {
 		panic(err)
 	}
@@ -85,11 +103,17 @@ func putForEver(dir string) {
 }
 
 // A body whose Put has returned outlives a kill at any time; of the others
-// the sweep leaves nothing.
+// the sweep leaves nothing. Every other child dies between two commits, most
+// often in the midst of a body.
 func TestKill(t *testing.T) {
-	for round := range 4 {
+	for round := range *crashes {
 		dir := t.TempDir()
 		cmd := child(t, "crash", dir)
+		least := 1 + round%29 // bodies before the kill
+		if round%2 == 1 {
+			least = 0
+			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", childCommit, 1+rand.IntN(60)))
+		}
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -97,28 +121,43 @@ func TestKill(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var refs []body.Ref
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			data, err := hex.DecodeString(lines.Text())
-			if err != nil {
-				break // the line on which it died
+		refs := readRefs(out, func(n int) {
+			if n == least {
+				_ = cmd.Process.Kill() // it may be gone
 			}
-			var ref body.Ref
-			if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&ref); err != nil {
-				break
-			}
-			if refs = append(refs, ref); len(refs) == 20+7*round {
-				if err := cmd.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
+		})
+		var exit *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("child after %d bodies: %v", len(refs), err)
 		}
-		_ = cmd.Wait() // killed
-		if len(refs) < 20 {
+		if len(refs) < least {
 			t.Fatalf("child died after %d bodies", len(refs))
 		}
 		afterKill(t, dir, refs)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// readRefs reads what putForEver prints, to the line on which it died.
+func readRefs(out io.Reader, each func(n int)) (refs []body.Ref) {
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return refs
+		}
+		data, err := hex.DecodeString(strings.TrimSpace(line))
+		if err != nil {
+			return refs
+		}
+		var ref body.Ref
+		if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&ref); err != nil {
+			return refs
+		}
+		refs = append(refs, ref)
+		each(len(refs))
 	}
 }
 

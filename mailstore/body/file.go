@@ -97,7 +97,7 @@ func openFile(path string, number int, b *Bolt) (f *file, err error) {
 	}
 	f.db.AllocSize = growStep
 	if err = f.prepare(); err == nil && os.IsNotExist(statErr) {
-		err = syncDir(filepath.Dir(path))
+		err = SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.db.Close())
@@ -150,8 +150,8 @@ func (f *file) prepare() error {
 	}))
 }
 
-// syncDir makes a new file's name durable.
-func syncDir(dir string) error {
+// SyncDir makes the names in a folder durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -121,6 +121,9 @@ func (f *file) update(group []request) error {
 		return nil
 	}
 	full := asFull(err)
+	if !inFn && !errors.Is(full, ErrFull) {
+		full = fmt.Errorf("%w: %w", ErrDisk, err)
+	}
 	if !inFn && !retryable(err) {
 		// After a failed sync the kernel forgets what it could not write: the
 		// next sync would succeed and lie. Only opening anew helps.

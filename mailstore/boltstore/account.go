@@ -59,6 +59,22 @@ func decodeState(v []byte) (*state, error) {
 	return st, nil
 }
 
+// What stands in the clear of an account, as bits.
+const (
+	accountDisabled = 1 << iota
+	accountHeld
+)
+
+func accountFlags(a mailstore.Account) (flags byte) {
+	if a.Disabled {
+		flags |= accountDisabled
+	}
+	if a.Held {
+		flags |= accountHeld
+	}
+	return flags
+}
+
 // encodeAccount seals and encodes an account's row.
 func encodeAccount(keys *accountKeys, a mailstore.Account) []byte {
 	var hidden encoder
@@ -70,7 +86,7 @@ func encodeAccount(keys *accountKeys, a mailstore.Account) []byte {
 	e.fixed32(keys.holder)
 	e.id(a.Holder)
 	e.time(a.Created)
-	e.bool(a.Disabled)
+	e.byte(accountFlags(a))
 	e.int(a.Quota)
 	e.raw(seal(keys.seal, bAccount, a.ID[:], hidden.b))
 	return e.b
@@ -83,7 +99,8 @@ func decodeAccountHead(id mailstore.ID, v []byte) (rec accountRecord, sealed []b
 	rec.account.ID = id
 	rec.account.Holder = d.id()
 	rec.account.Created = d.time()
-	rec.account.Disabled = d.bool()
+	flags := d.byte()
+	rec.account.Disabled, rec.account.Held = flags&accountDisabled != 0, flags&accountHeld != 0
 	rec.account.Quota = d.int()
 	if d.bad {
 		return rec, nil, fmt.Errorf("account %s: %w", id, mailstore.ErrDamaged)
@@ -160,7 +177,11 @@ func (t *txn) holder(id mailstore.ID) (num uint32, holderKey []byte, err error) 
 	if d.bad {
 		return 0, nil, fmt.Errorf("holder %s: %w", id, mailstore.ErrDamaged)
 	}
-	holderKey, err = unseal(t.s.keys.wrap, bHolder, id[:], d.b)
+	wrap, err := t.wrap()
+	if err != nil {
+		return 0, nil, err
+	}
+	holderKey, err = unseal(wrap, bHolder, id[:], d.b)
 	return num, holderKey, err
 }
 
@@ -170,6 +191,10 @@ func (w *work) ensureHolder(id mailstore.ID) (num uint32, holderKey []byte, err 
 	if err != nil || holderKey != nil {
 		return num, holderKey, err
 	}
+	wrap, err := w.wrap()
+	if err != nil {
+		return 0, nil, err
+	}
 	n, err := w.counter(counterHolder, 1)
 	if err != nil {
 		return 0, nil, err
@@ -177,7 +202,7 @@ func (w *work) ensureHolder(id mailstore.ID) (num uint32, holderKey []byte, err 
 	holderKey = randomKey()
 	var e encoder
 	e.fixed32(uint32(n))
-	e.raw(seal(w.s.keys.wrap, bHolder, id[:], holderKey))
+	e.raw(seal(wrap, bHolder, id[:], holderKey))
 	return uint32(n), holderKey, w.put(bHolder, id[:], e.b)
 }
 

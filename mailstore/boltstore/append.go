@@ -30,6 +30,9 @@ func (r *emailRecord) encode() []byte {
 func decodeEmail(raw []byte) (*emailRecord, error) {
 	d := decoder{b: raw}
 	r := &emailRecord{uid: mailstore.UID(d.uint()), mod: mailstore.ModSeq(d.uint())}
+	if len(d.b) > 0 {
+		r.at = make([]mailstore.Location, 0, len(d.b)/2+1) // two octets each at least; room for one more
+	}
 	for len(d.b) > 0 && !d.bad {
 		r.at = append(r.at, mailstore.Location{Mailbox: mailstore.MailboxID(d.uint()), UID: mailstore.UID(d.uint())})
 	}
@@ -41,7 +44,7 @@ func decodeEmail(raw []byte) (*emailRecord, error) {
 
 // email finds a message by its EmailID; nil when it is not known.
 func (v *view) email(id mailstore.ID) (*emailRecord, error) {
-	raw := v.get(bEmail, key(v.keys.num, id))
+	raw := v.get(bEmail, idKey(v.keys.num, id))
 	if raw == nil {
 		return nil, nil
 	}
@@ -56,7 +59,7 @@ func (v *view) ByEmailID(id mailstore.ID) ([]mailstore.Location, error) {
 	}
 	var list []mailstore.Location
 	for _, l := range r.at {
-		if v.boxExists(l.Mailbox) {
+		if v.stands(l.Mailbox, l.UID) {
 			list = append(list, l)
 		}
 	}
@@ -83,7 +86,7 @@ func (v *view) rowsIn(index bucket, prefix []byte) ([]mailstore.Location, error)
 	v.scan(index, prefix, nil, func(k, _ []byte) bool {
 		d := decoder{b: k[len(prefix):]}
 		l := mailstore.Location{Mailbox: mailstore.MailboxID(d.fixed32()), UID: mailstore.UID(d.fixed32())}
-		if bad = d.bad; !bad && v.boxExists(l.Mailbox) {
+		if bad = d.bad; !bad && v.stands(l.Mailbox, l.UID) {
 			list = append(list, l)
 		}
 		return !bad
@@ -186,14 +189,18 @@ func (u *update) insert(b *boxRecord, uid mailstore.UID, mod mailstore.ModSeq, m
 	r.seal(u.keys, k, m.Summary, m.Content.Prefix, m.Content.Suffix)
 	learnWords(b, m.Keywords)
 	f := flagRow{uid: uid, flags: m.Flags, mod: mod, keywords: b.wordIndexes(m.Keywords)}
-	return u.addRow(b, r, k, f)
+	if err := u.addRow(b, r, k, f); err != nil {
+		return err
+	}
+	return u.addFlags(b.ID, []flagRow{f})
 }
 
 // errRange says that a message names octets outside its body.
 var errRange = errors.New("range outside body")
 
-// addRow writes a row whose sealed parts and body are in order, its flags, its
-// place in the indexes and the counts.
+// addRow writes a row whose sealed parts and body are in order, its place in
+// the indexes and the counts. Its flags f are counted here and written by the
+// caller (addFlags).
 func (u *update) addRow(b *boxRecord, r *row, k []byte, f flagRow) error {
 	st, err := u.state()
 	if err != nil {
@@ -205,13 +212,6 @@ func (u *update) addRow(b *boxRecord, r *row, k []byte, f flagRow) error {
 	}
 	r.createMod = u.mod
 	if err := u.w.put(bRow, k, r.encode()); err != nil {
-		return err
-	}
-	rows, err := u.chunk(b.ID, chunkOf(f.uid))
-	if err != nil {
-		return err
-	}
-	if err := u.putChunk(b.ID, chunkOf(f.uid), append(rows, f)); err != nil {
 		return err
 	}
 	if err := u.indexRow(b.ID, f.uid, r); err != nil {
@@ -256,18 +256,18 @@ func (u *update) indexRow(box mailstore.MailboxID, uid mailstore.UID, r *row) er
 		rec = &emailRecord{uid: uid, mod: u.mod}
 	}
 	rec.at = append(rec.at, mailstore.Location{Mailbox: box, UID: uid})
-	if err := u.w.put(bEmail, key(u.keys.num, r.email), rec.encode()); err != nil {
+	if err := u.w.put(bEmail, idKey(u.keys.num, r.email), rec.encode()); err != nil {
 		return err
 	}
 	for _, found := range r.found {
-		if err := u.w.put(bRowKey, key(u.keys.num, found, box, uid), nil); err != nil {
+		if err := u.w.put(bRowKey, placeKey(u.keys.num, found, box, uid), nil); err != nil {
 			return err
 		}
 	}
 	if r.letter == (mailstore.ID{}) {
 		return nil
 	}
-	return u.w.put(bShows, key(u.keys.num, r.letter, box, uid), nil)
+	return u.w.put(bShows, placeKey(u.keys.num, r.letter, box, uid), nil)
 }
 
 // standsAt reports whether the message stands there.

@@ -130,38 +130,10 @@ func BenchmarkSetFlagsAll(b *testing.B) {
 	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "messages/s")
 }
 
-func BenchmarkCopyMoveExpunge(b *testing.B) {
-	const n = 2000
-	s, a := testStore(b, Options{})
-	fillBox(b, s, a, n)
-	b.ResetTimer()
-	all := mailstore.UIDSet{{Start: 1}}
-	for range b.N {
-		err := s.Update(ctx, a, func(tx mailstore.UpdateTx) error { _, err := tx.Copy(1, all, 2); return err })
-		if err != nil {
-			b.Fatal(err)
-		}
-		for range n / 1000 {
-			err = s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
-				uids, err := tx.UIDs(2)
-				if err != nil {
-					return err
-				}
-				_, err = tx.Expunge(2, mailstore.UIDSet{{Start: uids[0], Stop: uids[999]}}, false)
-				return err
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "messages/s")
-}
-
 // BenchmarkChanges asks for ten changes in mailboxes of different sizes: the
 // time must not depend on the size.
 func BenchmarkChanges(b *testing.B) {
-	for _, n := range []int{1000, 10000, 100000} {
+	for _, n := range []int{24_000, 240_000} {
 		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) {
 			s, a := testStore(b, Options{})
 			fillBox(b, s, a, n)
@@ -175,7 +147,7 @@ func BenchmarkChanges(b *testing.B) {
 					if i == 0 {
 						since = m.HighestMod
 					}
-					_, err = tx.SetFlags(1, mailstore.UIDSet{{Start: i*90 + 1, Stop: i*90 + 1}}, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
+					_, err = tx.SetFlags(1, mailstore.UIDSet{{Start: i*2400 + 1, Stop: i*2400 + 1}}, mailstore.FlagChange{Op: mailstore.FlagsAdd, Flags: mailstore.Seen})
 					return err
 				})
 				if err != nil {

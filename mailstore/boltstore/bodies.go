@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -55,6 +56,11 @@ func (b *bodies) Discard(ctx context.Context, ref body.Ref) error {
 
 // Sweep implements body.Store.
 func (b *bodies) Sweep(ctx context.Context, live func(context.Context, body.Name) (bool, error), grace time.Duration) (body.SweepReport, error) {
+	release, err := b.s.maintain(ctx)
+	if err != nil {
+		return body.SweepReport{}, fmt.Errorf("sweep bodies: %w", err)
+	}
+	defer release()
 	return b.s.large.Sweep(ctx, live, grace)
 }
 
@@ -94,7 +100,12 @@ func parseWrapping(raw []byte) (wrapping, error) {
 	return r, nil
 }
 
-func wrapKey(name body.Name, holder uint32) []byte { return key([16]byte(name), holder) }
+func wrapKey(name body.Name, holder uint32) []byte {
+	e := encoder{b: make([]byte, 0, 20)}
+	e.id(name)
+	e.fixed32(holder)
+	return e.b
+}
 
 // openRef adds the data key to a reference; ErrNotFound when the holder's hold
 // on the body is gone.
@@ -117,12 +128,12 @@ func (v *view) openRef(r bodyRef) (body.Ref, error) {
 
 // heldBy returns some holder's hold on a body.
 func (t *txn) heldBy(name body.Name) (wr wrapping, held bool, err error) {
-	t.scan(bWrap, name[:], nil, func(_, raw []byte) bool {
-		wr, err = decodeWrapping(raw)
-		held = true
-		return false
-	})
-	return wr, held, err
+	k, raw := t.seek(bWrap, name[:])
+	if !bytes.HasPrefix(k, name[:]) {
+		return wr, false, nil
+	}
+	wr, err = decodeWrapping(raw)
+	return wr, true, err
 }
 
 // useBody adds a use of a body by the account's holder. The first use of an

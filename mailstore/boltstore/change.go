@@ -80,7 +80,7 @@ type flagChange struct {
 
 // chunk changes the messages of one chunk.
 func (c *flagChange) chunk(number uint32, rows []flagRow, in []int) error {
-	changed := false
+	var log *logEntry
 	for _, i := range in {
 		r := &rows[i]
 		if c.UnchangedSince != nil && r.mod > *c.UnchangedSince {
@@ -91,9 +91,11 @@ func (c *flagChange) chunk(number uint32, rows []flagRow, in []int) error {
 		if flags == r.flags && bytes.Equal(words, r.keywords) {
 			continue
 		}
-		log, err := c.u.changeBox(c.b)
-		if err != nil {
-			return err
+		if log == nil {
+			var err error
+			if log, err = c.u.changeBox(c.b); err != nil {
+				return err
+			}
 		}
 		if flags&^r.flags&mailstore.Seen != 0 {
 			c.res.NewSeen = appendUID(c.res.NewSeen, r.uid)
@@ -103,12 +105,11 @@ func (c *flagChange) chunk(number uint32, rows []flagRow, in []int) error {
 		r.flags, r.keywords, r.mod = flags, words, c.u.mod
 		log.changed = appendUID(log.changed, r.uid)
 		c.res.Changed = appendUID(c.res.Changed, r.uid)
-		c.res.ModSeq = c.u.mod
-		changed = true
 	}
-	if !changed {
+	if log == nil {
 		return nil
 	}
+	c.res.ModSeq = c.u.mod
 	return c.u.putChunk(c.b.ID, number, rows)
 }
 
@@ -121,10 +122,16 @@ func (c *flagChange) apply(r *flagRow) (mailstore.Flags, []byte) {
 		}
 		return r.flags | c.Flags, encodeIndexes(append(decodeIndexes(r.keywords), decodeIndexes(c.words)...))
 	case mailstore.FlagsRemove:
+		if len(c.words) == 0 {
+			return r.flags &^ c.Flags, r.keywords
+		}
 		drop := decodeIndexes(c.words)
 		rest := slices.DeleteFunc(decodeIndexes(r.keywords), func(i int) bool { return slices.Contains(drop, i) })
 		return r.flags &^ c.Flags, encodeIndexes(rest)
 	default:
+		if len(r.keywords) == 0 {
+			return c.Flags, c.words
+		}
 		words := decodeIndexes(c.words)
 		for _, i := range decodeIndexes(r.keywords) {
 			if slices.Contains(c.kept, i) {
@@ -157,64 +164,105 @@ func (u *update) Expunge(box mailstore.MailboxID, set mailstore.UIDSet, onlyDele
 	if err := u.count(n); err != nil {
 		return nil, err
 	}
-	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 })
+	how := atOnce
+	if u.s.mayWait(n) {
+		how = behind
+	}
+	return u.remove(b, set, func(f flagRow) bool { return !onlyDeleted || f.flags&mailstore.Deleted != 0 }, how)
 }
 
-// remove takes the messages of set that which selects out of a mailbox.
-func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool) (gone mailstore.UIDSet, err error) {
+// remove takes the messages of set that which selects out of a mailbox. What
+// becomes of their rows is how.
+func (u *update) remove(b *boxRecord, set mailstore.UIDSet, which func(flagRow) bool, how fate) (gone mailstore.UIDSet, err error) {
 	st, err := u.state()
 	if err != nil {
 		return nil, err
 	}
 	err = u.eachChunk(b.ID, set, func(number uint32, rows []flagRow, in []int) error {
-		left := rows[:0:0]
+		stay := make([]flagRow, 0, len(rows))
+		var doomed []flagRow
 		at := 0
 		for i, f := range rows {
-			if at < len(in) && in[at] == i {
-				at++
-				if which(f) {
-					size, err := u.w.dropRow(&u.view, b.ID, f.uid)
-					if err != nil {
-						return err
-					}
-					log, err := u.changeBox(b)
-					if err != nil {
-						return err
-					}
-					log.vanished = appendUID(log.vanished, f.uid)
-					gone = appendUID(gone, f.uid)
-					b.uidMod = u.mod
-					b.Messages--
-					b.Octets -= size
-					b.countFlags(f.flags, -1)
-					st.octets -= size
-					st.messages--
-					continue
-				}
+			if at == len(in) || in[at] != i {
+				stay = append(stay, f)
+				continue
 			}
-			left = append(left, f)
+			if at++; !which(f) {
+				stay = append(stay, f)
+				continue
+			}
+			size, left, err := u.removeRow(b, f, how)
+			if err != nil {
+				return err
+			}
+			if left {
+				doomed = append(doomed, f)
+			}
+			gone = appendUID(gone, f.uid)
+			b.Messages--
+			b.Octets -= size
+			b.countFlags(f.flags, -1)
+			st.octets -= size
+			st.messages--
 		}
-		if len(left) == len(rows) {
+		if len(stay) == len(rows) {
 			return nil
 		}
-		return u.putChunk(b.ID, number, left)
+		if len(doomed) > 0 {
+			if err := u.w.doom(u.keys, b.ID, doomed); err != nil {
+				return err
+			}
+		}
+		return u.putChunk(b.ID, number, stay)
 	})
-	return gone, err
+	if err != nil || len(gone) == 0 {
+		return gone, err
+	}
+	log, err := u.changeBox(b)
+	if err != nil {
+		return gone, err
+	}
+	log.vanished = append(log.vanished, gone...)
+	b.uidMod = u.mod
+	return gone, nil
+}
+
+// fate is what becomes of the rows of messages that leave a mailbox.
+type fate uint8
+
+const (
+	atOnce fate = iota // they are dropped in this commit
+	behind             // and behind it, but for those that are kept
+	moved              // all of them behind it: their messages stand elsewhere
+)
+
+// removeRow drops a message's row unless it may be left, and returns its size.
+// What is kept is not left: its last row is in the vault with this commit.
+func (u *update) removeRow(b *boxRecord, f flagRow, how fate) (size int64, left bool, err error) {
+	if how != atOnce {
+		var r row
+		if _, err := u.readRow(&r, b.ID, f.uid); err != nil {
+			return 0, false, err
+		}
+		if how == moved || u.get(bKeep, keepKey(u.keys.num, r.email)) == nil {
+			return r.size, true, nil
+		}
+	}
+	size, err = u.w.dropRow(&u.view, b, f)
+	return size, false, err
 }
 
 // dropRow removes a message's row, its place in the indexes and its use of the
-// body, and returns its size. Flags and counts are the caller's.
-func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int64, error) {
-	r, k, err := v.row(box, uid)
+// body, and returns its size; a message that is kept and stands nowhere else
+// goes into the vault. Flags and counts are the caller's.
+func (w *work) dropRow(v *view, b *boxRecord, f flagRow) (int64, error) {
+	box, uid := b.ID, f.uid
+	var r row
+	k, err := v.readRow(&r, box, uid)
 	if err != nil {
 		return 0, err
 	}
 	size := r.size
-	if !r.body.name.IsZero() {
-		if err := w.releaseBody(v.keys, r.body); err != nil {
-			return 0, err
-		}
-	}
 	rec, err := v.email(r.email)
 	if err != nil {
 		return 0, err
@@ -223,7 +271,7 @@ func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int
 		return 0, fmt.Errorf("message %d not in the id index: %w", uid, mailstore.ErrDamaged)
 	}
 	rec.at = slices.DeleteFunc(rec.at, func(l mailstore.Location) bool { return l.Mailbox == box && l.UID == uid })
-	ek := key(v.keys.num, r.email)
+	ek := idKey(v.keys.num, r.email)
 	if err := w.put(bEmail, ek, rec.encode()); err != nil {
 		return 0, err
 	}
@@ -232,13 +280,22 @@ func (w *work) dropRow(v *view, box mailstore.MailboxID, uid mailstore.UID) (int
 			return 0, err
 		}
 	}
+	vaulted, err := w.intoVault(v, b, f, &r, rec)
+	if err != nil {
+		return 0, err
+	}
+	if !vaulted && !r.body.name.IsZero() {
+		if err := w.releaseBody(v.keys, r.body); err != nil {
+			return 0, err
+		}
+	}
 	for _, found := range r.found {
-		if err := w.del(bRowKey, key(v.keys.num, found, box, uid)); err != nil {
+		if err := w.del(bRowKey, placeKey(v.keys.num, found, box, uid)); err != nil {
 			return 0, err
 		}
 	}
 	if r.letter != (mailstore.ID{}) {
-		if err := w.del(bShows, key(v.keys.num, r.letter, box, uid)); err != nil {
+		if err := w.del(bShows, placeKey(v.keys.num, r.letter, box, uid)); err != nil {
 			return 0, err
 		}
 	}
@@ -265,7 +322,11 @@ func (u *update) Move(src mailstore.MailboxID, set mailstore.UIDSet, dst mailsto
 	for _, uid := range c.Source {
 		old = appendUID(old, uid)
 	}
-	_, err = u.remove(from, old, func(flagRow) bool { return true })
+	how := atOnce
+	if u.s.mayWait(len(c.Source)) {
+		how = moved
+	}
+	_, err = u.remove(from, old, func(flagRow) bool { return true }, how)
 	return c, err
 }
 
@@ -289,48 +350,56 @@ func (u *update) copy(src mailstore.MailboxID, set mailstore.UIDSet, dst mailsto
 		u.copies -= len(all)
 		return c, err
 	}
-	c.UIDValidity = to.UIDValidity
-	for _, f := range all {
-		uid, err := u.copyOne(from, to, f)
+	flags := make([]flagRow, 0, len(all))
+	for i := range all {
+		f, err := u.copyOne(from, to, &all[i])
 		if err != nil {
 			return mailstore.Copied{}, err
 		}
-		c.Source = append(c.Source, f.uid)
-		c.Dest = append(c.Dest, uid)
+		flags = append(flags, f)
+		c.Source = append(c.Source, all[i].uid)
+		c.Dest = append(c.Dest, f.uid)
 	}
-	return c, nil
+	c.UIDValidity = to.UIDValidity
+	return c, u.addFlags(to.ID, flags)
 }
 
-// gather reads the flags of a set before its mailbox is written.
-func (u *update) gather(box mailstore.MailboxID, set mailstore.UIDSet) (all []flagRow, err error) {
+// source is a message that is to be copied.
+type source struct {
+	flagRow
+	row row
+	key []byte
+}
+
+// gather reads the messages of a set before their mailbox is written.
+func (u *update) gather(box mailstore.MailboxID, set mailstore.UIDSet) (all []source, err error) {
 	limit := mailstore.MaxCopyPerUpdate - u.copies
 	err = u.eachChunk(box, set, func(_ uint32, rows []flagRow, in []int) error {
 		if len(all)+len(in) > limit {
 			return fmt.Errorf("copy of more than %d messages: %w", limit, mailstore.ErrTooLarge)
 		}
 		for _, i := range in {
-			all = append(all, rows[i])
+			all = append(all, source{flagRow: rows[i]})
 		}
 		return nil
 	})
+	for i := range all {
+		if err == nil {
+			all[i].key, err = u.readRow(&all[i].row, box, all[i].uid)
+		}
+	}
 	return all, err
 }
 
 // fits checks quota and keywords before anything is copied.
-func (u *update) fits(from, to *boxRecord, all []flagRow, needRoom bool) error {
+func (u *update) fits(from, to *boxRecord, all []source, needRoom bool) error {
 	var octets int64
 	words := map[int]bool{}
-	for _, f := range all {
-		for _, i := range decodeIndexes(f.keywords) {
-			words[i] = true
+	for i := range all {
+		for _, w := range decodeIndexes(all[i].keywords) {
+			words[w] = true
 		}
-		if needRoom {
-			r, _, err := u.row(from.ID, f.uid)
-			if err != nil {
-				return err
-			}
-			octets += r.size
-		}
+		octets += all[i].row.size
 	}
 	if needRoom && octets > 0 {
 		if err := u.room(octets); err != nil {
@@ -347,38 +416,34 @@ func (u *update) fits(from, to *boxRecord, all []flagRow, needRoom bool) error {
 	return u.checkWords(to, list)
 }
 
-// copyOne gives one message a new row.
-func (u *update) copyOne(from, to *boxRecord, f flagRow) (mailstore.UID, error) {
-	r, k, err := u.row(from.ID, f.uid)
+// copyOne gives one message a new row and returns its flags, not yet written.
+func (u *update) copyOne(from, to *boxRecord, m *source) (f flagRow, err error) {
+	r := &m.row
+	summary, err := r.openSummary(u.keys, m.key)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
-	summary, err := r.openSummary(u.keys, k)
+	prefix, suffix, err := r.openContent(u.keys, m.key)
 	if err != nil {
-		return 0, err
+		return f, err
 	}
-	prefix, suffix, err := r.openContent(u.keys, k)
+	words, err := from.words(m.keywords)
 	if err != nil {
-		return 0, err
-	}
-	words, err := from.words(f.keywords)
-	if err != nil {
-		return 0, err
+		return f, err
 	}
 	mod, err := u.modseq()
 	if err != nil {
-		return 0, err
+		return f, err
 	}
 	if !r.body.name.IsZero() {
 		if err := u.w.reuseBody(u.keys, r.body); err != nil {
-			return 0, err
+			return f, err
 		}
 	}
 	learnWords(to, words)
-	uid := to.UIDNext
-	k = rowKey(u.keys.num, to.ID, uid)
+	f = flagRow{uid: to.UIDNext, flags: m.flags, mod: mod, keywords: to.wordIndexes(words)}
+	k := rowKey(u.keys.num, to.ID, f.uid)
 	r.seal(u.keys, k, summary, prefix, suffix)
 	r.saved = u.s.now()
-	nf := flagRow{uid: uid, flags: f.flags, mod: mod, keywords: to.wordIndexes(words)}
-	return uid, u.addRow(to, r, k, nf)
+	return f, u.addRow(to, r, k, f)
 }

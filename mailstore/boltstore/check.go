@@ -87,6 +87,7 @@ type inspector struct {
 	read      int64                   // octets of them so far
 	damaged   map[body.Name]string    // bodies that cannot be read, and why
 	overflow  bool                    // there are more of them than are kept
+	badTexts  *mailstore.Finding      // the first of search.db
 	uses      uint64                  // that were counted of the body told of
 	row       []byte                  // key of the row looked at
 	mend      func(damageAt)          // takes what is found, instead of found
@@ -99,10 +100,14 @@ type inspector struct {
 	*txn       // of the slice
 	v    *view // of the account in hand
 	last struct {
-		chunkKey []byte
-		chunk    []flagRow
-		logKey   []byte
-		log      *logEntry
+		chunkKey  []byte
+		chunk     []flagRow
+		logKey    []byte
+		log       *logEntry
+		doomedKey []byte
+		doomed    map[mailstore.UID]bool
+		goneKey   []byte
+		gone      mailstore.UIDSet
 	}
 }
 
@@ -127,7 +132,8 @@ var rules = [bucketCount]rule{
 	bEvidence: (*inspector).evidenceRow, bJournal: (*inspector).journalRow, bHash: (*inspector).hashRow,
 	bItem: (*inspector).itemRow, bDue: (*inspector).dueRow, bPast: (*inspector).pastRow,
 	bGone: (*inspector).goneRow, bWrap: (*inspector).wrapRow, bInline: (*inspector).inlineRow,
-	bDead: (*inspector).deadRow, bRowKey: (*inspector).rowKeyRow,
+	bDead: (*inspector).deadRow, bRowKey: (*inspector).rowKeyRow, bDoomed: (*inspector).doomedRow,
+	bKeep: (*inspector).keepRow, bKeepEnd: (*inspector).keepEndRow, bVault: (*inspector).vaultRow,
 }
 
 // keySizes are the lengths of keys; 0 where they differ.
@@ -135,13 +141,14 @@ var keySizes = [bucketCount]int{
 	bHolder: 16, bAccount: 16, bState: 4, bAddress: 16, bCred: 20, bSetting: 16, bBox: 8, bBoxName: 20,
 	bPurge: 8, bRow: 12, bFlag: 12, bLog: 16, bEmail: 20, bShows: 28, bRowKey: 28, bLetter: 21, bLetTime: 29,
 	bLetKey: 37, bEvidence: 24, bJournal: 12, bHash: 12, bItem: 16, bPast: 16, bWrap: 20, bInline: 8, bDead: 32,
+	bDoomed: 12, bKeep: 20, bKeepEnd: 28, bVault: 20,
 }
 
 // perAccount says which buckets have keys that begin with an account's number.
 var perAccount = [bucketCount]bool{
 	bState: true, bCred: true, bBox: true, bBoxName: true, bPurge: true, bRow: true, bFlag: true, bLog: true,
 	bEmail: true, bShows: true, bRowKey: true, bLetter: true, bLetTime: true, bLetKey: true, bEvidence: true,
-	bJournal: true, bHash: true,
+	bJournal: true, bHash: true, bDoomed: true, bKeep: true, bKeepEnd: true, bVault: true,
 }
 
 // run checks all.
@@ -163,6 +170,9 @@ func (c *inspector) run() error {
 		return err
 	}
 	if err := c.files(); err != nil {
+		return err
+	}
+	if err := c.texts(); err != nil {
 		return err
 	}
 	if len(c.damaged) == 0 {
@@ -240,7 +250,7 @@ func (c *inspector) slice(stage string, fn func() error) error {
 	began := time.Now()
 	err := c.s.read(c.ctx, func(t *txn) error {
 		c.txn, c.v, c.freshened, c.started = t, nil, false, time.Now()
-		c.last.chunkKey, c.last.logKey = nil, nil
+		c.last.chunkKey, c.last.logKey, c.last.doomedKey, c.last.goneKey = nil, nil, nil, nil
 		defer func() { c.txn, c.v = nil, nil }()
 		return fn()
 	})
@@ -333,7 +343,7 @@ func (c *inspector) placed(n bucket, k []byte, f mailstore.Finding) mailstore.Fi
 	switch n {
 	case bAccount:
 		f.Account = mailstore.ID(k)
-	case bBox, bPurge, bRow, bFlag, bLog:
+	case bBox, bPurge, bRow, bFlag, bLog, bDoomed:
 		f.Mailbox = mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
 	case bLetter, bEvidence:
 		f.Letter = mailstore.ID(k[4:20])

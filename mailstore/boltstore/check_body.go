@@ -233,13 +233,23 @@ func (t *txn) holdersOf() map[uint32]uint32 {
 	return of
 }
 
-// eachUse calls fn for each use of a body by a row or an item that can be read.
+// eachUse calls fn for each use of a body by a row, an entry of the vault or an
+// item that can be read.
 func (t *txn) eachUse(fn func(n bucket, k []byte, holder uint32, ref bodyRef)) {
 	of := t.holdersOf()
 	var r row
 	t.scan(bRow, nil, nil, func(k, raw []byte) bool {
 		if len(k) == keySizes[bRow] && r.decode(raw) == nil && !r.body.name.IsZero() {
 			fn(bRow, k, of[binary.BigEndian.Uint32(k)], r.body)
+		}
+		return true
+	})
+	t.scan(bVault, nil, nil, func(k, raw []byte) bool {
+		if len(k) != keySizes[bVault] {
+			return true
+		}
+		if e, err := decodeVaultEntry(mailstore.ID(k[4:]), raw); err == nil && !e.row.body.name.IsZero() {
+			fn(bVault, k, of[binary.BigEndian.Uint32(k)], e.row.body)
 		}
 		return true
 	})

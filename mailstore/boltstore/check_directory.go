@@ -164,7 +164,10 @@ func (t *txn) readCounter(name string) (uint64, error) {
 // open; counters were compared with what is in use.
 func (c *inspector) metaRow(k, v []byte) {
 	if bytes.Equal(k, metaStoreKey) {
-		_, err := unseal(c.s.keys.wrap, bMeta, metaStoreKey, v)
+		wrap, err := c.wrap()
+		if err == nil {
+			_, err = unseal(wrap, bMeta, metaStoreKey, v)
+		}
 		c.bad(bMeta, k, err)
 	}
 }

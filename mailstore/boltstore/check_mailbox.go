@@ -67,12 +67,15 @@ func (v *view) tally(b *boxRecord) (found boxRecord, err error) {
 	if err != nil {
 		return found, err
 	}
+	doomed := v.doomedIn(prefix, nil, nil)
 	var r row
 	v.scan(bRow, prefix, nil, func(k, raw []byte) bool {
 		if err = r.decode(raw); err != nil {
 			return false
 		}
-		found.Octets += r.size
+		if !doomed[mailstore.UID(binary.BigEndian.Uint32(k[8:]))] {
+			found.Octets += r.size
+		}
 		found.UIDNext = max(found.UIDNext, mailstore.UID(binary.BigEndian.Uint32(k[8:]))+1)
 		found.HighestMod = max(found.HighestMod, r.createMod)
 		return true
@@ -116,9 +119,17 @@ func (c *inspector) boxNameRow(k, raw []byte) {
 	}
 }
 
+// purgeRow checks the memory of a deleted mailbox: its account, and its record,
+// which an earlier release did not keep.
 func (c *inspector) purgeRow(k, raw []byte) {
-	if !bytes.Equal(raw, c.v.keys.id[:]) {
+	record, mine := bytes.CutPrefix(raw, c.v.keys.id[:])
+	if !mine {
 		c.find(bPurge, k, mailstore.DamageMismatch, "names another account")
+		return
+	}
+	if len(record) > 0 {
+		_, err := decodeBox(c.v.keys, mailstore.MailboxID(binary.BigEndian.Uint32(k[4:])), record)
+		c.bad(bPurge, k, err)
 	}
 }
 
@@ -154,18 +165,20 @@ func (c *inspector) messageRow(k, raw []byte) {
 	}
 	box, uid := mailstore.MailboxID(binary.BigEndian.Uint32(k[4:])), mailstore.UID(binary.BigEndian.Uint32(k[8:]))
 	c.indexed(k, &r, box, uid)
-	c.held(k, &r)
+	c.held(bRow, k, &r)
 	b, _ := c.home(bRow, k)
 	if b == nil {
 		return
 	}
-	_, err := r.openSummary(c.v.keys, copied(k))
-	c.bad(bRow, k, err)
-	prefix, suffix, err := r.openContent(c.v.keys, copied(k))
-	if !c.bad(bRow, k, err) && int64(len(prefix))+r.length+int64(len(suffix)) != r.size {
-		c.find(bRow, k, mailstore.DamageMismatch, "%d octets, says %d", int64(len(prefix))+r.length+int64(len(suffix)), r.size)
-	}
+	c.sealed(bRow, k, &r, copied(k))
 	f, ok := c.flagsOf(k, uid)
+	if c.isDoomed(k, uid) {
+		return // it left its mailbox; that its flags are gone is looked at from bucket doomed
+	}
+	if !ok && c.goneFrom(k).Contains(uid) {
+		c.find(bDoomed, k, mailstore.DamageMissing, "message %d is gone, and its row is not to be dropped", uid)
+		return
+	}
 	if !ok {
 		c.find(bFlag, chunkKey(c.v.keys.num, box, chunkOf(uid)), mailstore.DamageMissing, "flags of message %d", uid)
 		return
@@ -175,6 +188,16 @@ func (c *inspector) messageRow(k, raw []byte) {
 	}
 	if f.mod > r.createMod && f.mod > b.floor && !c.logAt(k, f.mod).changed.Contains(uid) {
 		c.find(bLog, logKey(c.v.keys.num, box, f.mod), mailstore.DamageMissing, "change of message %d", uid)
+	}
+}
+
+// sealed checks the sealed parts of a row that stands, or stood, under rk.
+func (c *inspector) sealed(n bucket, k []byte, r *row, rk []byte) {
+	_, err := r.openSummary(c.v.keys, rk)
+	c.bad(n, k, err)
+	prefix, suffix, err := r.openContent(c.v.keys, rk)
+	if size := int64(len(prefix)) + r.length + int64(len(suffix)); !c.bad(n, k, err) && size != r.size {
+		c.find(n, k, mailstore.DamageMismatch, "%d octets, says %d", size, r.size)
 	}
 }
 
@@ -197,14 +220,14 @@ func (c *inspector) indexed(k []byte, r *row, box mailstore.MailboxID, uid mails
 }
 
 // held checks that the holder of a message holds its body.
-func (c *inspector) held(k []byte, r *row) {
+func (c *inspector) held(n bucket, k []byte, r *row) {
 	if r.body.name.IsZero() {
 		return
 	}
 	if r.offset < 0 || r.length < 0 || r.offset+r.length > r.body.size {
-		c.find(bRow, k, mailstore.DamageMismatch, "octets %d+%d of a body of %d", r.offset, r.length, r.body.size)
+		c.find(n, k, mailstore.DamageMismatch, "octets %d+%d of a body of %d", r.offset, r.length, r.body.size)
 	}
-	c.holds(bRow, k, c.v.keys.holder, r.body)
+	c.holds(n, k, c.v.keys.holder, r.body)
 }
 
 // holds checks what a row or item says of a body against the holder's hold.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 
 // fullStore makes a closed store with a row in every bucket but purge: two
 // messages with small bodies and one with a large one, a copy, a message that is
-// gone, a letter with evidence, a journal, and items that wait or are past.
+// gone, one in the vault, some that are doomed unless the options let them be
+// dropped, a letter with evidence, a journal, and items that wait or are past.
 func fullStore(t *testing.T, opts Options) mailstore.ID {
 	t.Helper()
 	s, a := testStore(t, opts)
@@ -32,6 +34,10 @@ func fullStore(t *testing.T, opts Options) mailstore.ID {
 		t.Fatal(err)
 	}
 	letter := mailstore.NewID()
+	kept, err := s.Bodies().Put(ctx, strings.NewReader("kept"))
+	must(err)
+	first := mailstore.Item{ID: mailstore.NewID(), Account: a, Class: "c", Bodies: []body.Ref{kept}}
+	must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error { return tx.Enqueue(first) }))
 	for i := range int64(3) {
 		ref, err := s.Bodies().Put(ctx, strings.NewReader("text"))
 		must(err)
@@ -77,9 +83,55 @@ func fullStore(t *testing.T, opts Options) mailstore.ID {
 		_, err := tx.Copy(1, mailstore.UIDSet{{Start: 2, Stop: 2}}, 2)
 		return err
 	}))
+	must(leave(s, a, letter, kept))
+	must(s.Update(ctx, a, func(tx mailstore.UpdateTx) error { return tx.Cancel(first.ID) }))
 	must(s.Check(ctx))
 	must(s.Close())
 	return a
+}
+
+// leave leaves a message in the vault and more than enough of them to be dropped
+// behind. Their ids come before all others.
+func leave(s *Store, a, letter mailstore.ID, kept body.Ref) error {
+	m := mailstore.NewMessage{EmailID: mailstore.ID{15: 1}, LetterID: letter, Content: mailstore.Content{Prefix: []byte("p"), Body: kept, Length: 4}}
+	var vault, crowd mailstore.UIDSet
+	err := s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		vault = nil
+		if err := tx.Keep(mailstore.Kept{EmailID: m.EmailID, LetterID: letter, Until: time.Now()}); err != nil {
+			return err
+		}
+		got, err := tx.Append(1, m)
+		if err != nil {
+			return err
+		}
+		vault = appendUID(vault, got.UID)
+		return nil
+	})
+	err = errors.Join(err, s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		crowd = nil
+		for i := range byte(doomedFrom) {
+			got, err := tx.Append(1, mailstore.NewMessage{EmailID: mailstore.ID{15: 2 + i}})
+			if err != nil {
+				return err
+			}
+			crowd = appendUID(crowd, got.UID)
+		}
+		return nil
+	}))
+	for _, gone := range []mailstore.UIDSet{vault, crowd} {
+		err = errors.Join(err, s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+			_, err := tx.Expunge(1, gone, false)
+			return err
+		}))
+	}
+	return err
+}
+
+// heldDrops are options under which what is doomed stays.
+func heldDrops(dir string) Options {
+	var held atomic.Bool
+	held.Store(true)
+	return Options{Dir: dir, Hook: hold(&held)}
 }
 
 // inspect checks a store and returns what it finds, as "kind bucket".
@@ -103,7 +155,7 @@ func inspect(t *testing.T, s *Store) (findings []mailstore.Finding, short []stri
 func TestCheckFinds(t *testing.T) {
 	for _, c := range planted {
 		t.Run(bucketNames[c.n]+" "+c.what, func(t *testing.T) {
-			opts := Options{Dir: t.TempDir()}
+			opts := heldDrops(t.TempDir())
 			fullStore(t, opts)
 			raw(t, opts.Dir, func(tx *bolt.Tx) error {
 				if !damage(tx, c.n, c.what) {
@@ -148,7 +200,7 @@ func TestCheckFinds(t *testing.T) {
 // or a reason why none is noticed.
 func TestEveryBucketIsChecked(t *testing.T) {
 	dir := t.TempDir()
-	fullStore(t, Options{Dir: dir})
+	fullStore(t, heldDrops(dir))
 	tested := map[string]bool{}
 	for _, c := range planted {
 		tested[bucketNames[c.n]+" "+c.what] = true
@@ -290,12 +342,26 @@ var planted = []struct {
 	{bDead, "removed", "orphan inline", ""},
 	{bRowKey, "removed", "missing rowkey", ""},
 	{bRowKey, "added", "orphan rowkey", ""},
+	{bDoomed, "removed", "missing doomed", ""},
+	{bDoomed, "first", "mismatch doomed", ""},
+	{bDoomed, "flipped", "missing doomed, unreadable doomed", ""},
+	{bDoomed, "added", "unreadable doomed", ""},
+	{bKeep, "removed", "missing keep, orphan keepend", ""},
+	{bKeep, "flipped", "orphan keepend", ""},
+	{bKeep, "added", "missing keepend", ""},
+	{bKeepEnd, "removed", "missing keepend", ""},
+	{bKeepEnd, "added", "orphan keepend", ""},
+	{bVault, "removed", "count wrap", ""},
+	{bVault, "first", "unreadable vault", ""},
+	{bVault, "flipped", "unreadable vault", ""},
+	{bVault, "added", "unreadable vault", ""},
 }
 
 // ownerless is what is found of an account whose record is not there. All of it
 // stays: the record may come back with a backup.
-const ownerless = "count wrap, orphan box, orphan boxname, orphan cred, orphan email, orphan evidence, orphan flag, orphan gone, orphan hash, " +
-	"orphan journal, orphan letkey, orphan letter, orphan lettime, orphan log, orphan row, orphan rowkey, orphan shows, orphan state"
+const ownerless = "count wrap, orphan box, orphan boxname, orphan cred, orphan doomed, orphan email, orphan evidence, orphan flag, orphan gone, orphan hash, " +
+	"orphan journal, orphan keep, orphan keepend, orphan letkey, orphan letter, orphan lettime, orphan log, orphan row, orphan rowkey, orphan shows, " +
+	"orphan state, orphan vault"
 
 // words are the parts of a list, sorted.
 func words(list string) []string {
@@ -322,6 +388,7 @@ var unnoticed = map[string]string{
 	"meta added":       "a name of a later release",
 	"wrap removed":     "which row goes depends on the body's random name: TestRemovedHold",
 	"dead added":       "it may have been swept already",
+	"keep first":       "which letter it names: nobody else in the store has to",
 }
 
 // damage plants one kind of damage in a bucket; false where it has no row, or

@@ -201,7 +201,7 @@ func key(parts ...any) []byte {
 	return k
 }
 
-// Fast forms of the keys of the hot paths.
+// Fast forms of the keys of the hot paths: key allocates for each part.
 
 func boxKey(an uint32, box mailstore.MailboxID) []byte {
 	k := make([]byte, 8)
@@ -216,4 +216,19 @@ func rowKey(an uint32, box mailstore.MailboxID, uid mailstore.UID) []byte {
 	binary.BigEndian.PutUint32(k[4:], uint32(box))
 	binary.BigEndian.PutUint32(k[8:], uint32(uid))
 	return k
+}
+
+func idKey(an uint32, id [16]byte) []byte {
+	e := encoder{b: make([]byte, 0, 28)}
+	e.fixed32(an)
+	e.id(id)
+	return e.b
+}
+
+// placeKey is where an index that finds messages names one of them.
+func placeKey(an uint32, id [16]byte, box mailstore.MailboxID, uid mailstore.UID) []byte {
+	e := encoder{b: idKey(an, id)}
+	e.fixed32(uint32(box))
+	e.fixed32(uint32(uid))
+	return e.b
 }

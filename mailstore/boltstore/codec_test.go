@@ -17,6 +17,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add((&logEntry{created: mailstore.UIDSet{{Start: 1, Stop: 5}}, vanished: mailstore.UIDSet{{Start: 7, Stop: 7}}}).encode())
 	f.Add((&row{size: 5, letter: mailstore.ID{1}, received: time.Now(), summary: []byte("s")}).encode())
 	f.Add((&itemRecord{Item: mailstore.Item{Class: "c"}, bodies: []bodyRef{{size: 5}}}).encode())
+	f.Add(encodeKept(mailstore.Kept{LetterID: mailstore.ID{1}, Until: time.Now(), Held: true}))
+	f.Add((&vaultEntry{box: 1, uid: 2, flags: 1, at: time.Now(), row: row{size: 5}}).encode())
 	f.Add((&emailRecord{uid: 1, mod: 2, at: []mailstore.Location{{Mailbox: 1, UID: 2}}}).encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if st, err := decodeState(raw); err == nil {
@@ -32,8 +34,22 @@ func FuzzDecode(f *testing.F) {
 		_ = (&row{}).decode(raw)
 		_, _ = decodeItem(mailstore.ID{}, raw)
 		_, _ = decodeWrapping(raw)
+		_, _, _, _ = decodeDoomed(raw, raw)
+		if len(raw) >= keySizes[bDoomed] {
+			_, _, _ = doomedUIDs(raw[:keySizes[bDoomed]], raw)
+		}
 		_, _, _ = decodeAccountHead(mailstore.ID{}, raw)
 		_, _, _ = decodeLetterHead(raw, raw)
+		if k, err := decodeKept(mailstore.ID{}, raw); err == nil {
+			k, err = decodeKept(mailstore.ID{}, encodeKept(k)) // times are clamped once
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, k, func(raw []byte) (mailstore.Kept, error) { return decodeKept(mailstore.ID{}, raw) }, encodeKept(k))
+		}
+		if len(raw) > 40 { // any id that the row may have
+			_, _ = decodeVaultEntry(mailstore.ID(raw[18:34]), raw)
+		}
 	})
 }
 

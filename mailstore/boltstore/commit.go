@@ -258,10 +258,12 @@ func (s *Store) publish(b *batch) {
 			continue
 		}
 		s.watchers.signal(r.w.touched)
+		s.texts.touched(r.w.touched)
 		for class := range maps.Keys(r.w.wakes) {
 			s.wakes.signal(class)
 		}
-		if r.w.purge {
+		s.doomed.Add(int64(r.w.doomed))
+		if r.w.purge || r.w.doomed > 0 {
 			s.startPurge()
 		}
 	}
@@ -294,6 +296,8 @@ func (r *request) answer(err error) {
 // what the disk holds: then the store takes no more until it is opened anew.
 func (s *Store) commit(tx *bolt.Tx) (err error) {
 	id := tx.ID()
+	s.durable.begin()
+	defer func() { s.durable.end(id, err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("commit: %w: panic: %v", mailstore.ErrMaybeCommitted, p)
@@ -316,13 +320,13 @@ func (s *Store) commit(tx *bolt.Tx) (err error) {
 	if !errors.As(err, &path) {
 		s.fail(err)
 	}
-	return fmt.Errorf("commit: %w", err)
+	return fmt.Errorf("commit: %w: %w", mailstore.ErrDisk, err)
 }
 
 // fail ends the writing. What comes later is certainly not committed, so the
 // cause is told and not wrapped: ErrMaybeCommitted is only for those it hit.
 func (s *Store) fail(cause error) {
-	s.failed = fmt.Errorf("store must be opened anew after: %v", cause) //nolint:errorlint // see above
+	s.failed = fmt.Errorf("%w: store must be opened anew after: %v", mailstore.ErrDisk, cause) //nolint:errorlint // see above
 	s.log.Error("store takes no more writes until it is opened anew", "err", cause)
 }
 

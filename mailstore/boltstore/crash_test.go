@@ -2,36 +2,36 @@ package boltstore
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
-
-	"gosbridge/mailstore"
 )
 
-var crashes = flag.Int("crashes", 30, "how often the crash test kills its child")
+var crashes = flag.Int("crashes", 80, "how often the crash test kills its child")
 
 const (
 	crashDir  = "GOSBRIDGE_CRASH_DIR"
 	crashStep = "GOSBRIDGE_CRASH_STEP" // step:count
+	crashSeed = "GOSBRIDGE_CRASH_SEED"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
-		if err := crashChild(dir, os.Getenv(crashStep)); err != nil {
+		seed, _ := strconv.ParseUint(os.Getenv(crashSeed), 10, 64)
+		if err := crashChild(dir, os.Getenv(crashStep), seed); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -40,240 +40,159 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashAccount is the account that the child with that number writes to.
-func crashAccount(n int) mailstore.ID { return mailstore.ID{15: byte(n + 1)} }
-
-const crashAccounts = 2
-
-// crashChild writes letters from several sides until it is killed, and prints
-// a line for each one when its Update has returned.
-func crashChild(dir, step string) error {
-	ctx := context.Background()
+// crashChild works until it is killed, by itself when it passes a step for the
+// count-th time, and prints a line for each fact.
+func crashChild(dir, step string, seed uint64) error {
 	name, count, _ := strings.Cut(step, ":")
 	left, _ := strconv.Atoi(count)
 	var hits atomic.Int64
-	s, err := Open(ctx, Options{Dir: dir, MasterKey: [32]byte{7}, LogEntries: 50, Hook: func(step string) error {
+	pass := func(step string) {
 		if step == name && hits.Add(1) == int64(left) {
 			_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 			select {} // the signal is on its way
 		}
-		return nil
-	}})
+	}
+	opts := loadOptions(dir)
+	opts.Hook = func(step string) error { pass(step); return nil }
+	s, err := Open(ctx, opts)
 	if err != nil {
 		return err
 	}
-	errs := make(chan error)
-	for w := range 6 {
-		go func() {
-			for i := 0; ; i++ {
-				if err := crashLetter(ctx, s, crashAccount(w%crashAccounts), w, i); err != nil {
-					errs <- fmt.Errorf("writer %d: %w", w, err)
-					return
-				}
-			}
-		}()
-	}
-	return <-errs
+	op, _, _ := strings.Cut(name, "/")
+	l := &load{s: s, step: pass, prefer: op, tell: func(fact string) {
+		fmt.Println(fact) // one write, so whole lines
+	}}
+	return l.forever(seed)
 }
 
-// crashLetter does what an accept does, all in one Update, and now and then
-// other work.
-func crashLetter(ctx context.Context, s *Store, account mailstore.ID, w, i int) error {
-	size := 500
-	if i%10 == 9 {
-		size = 40000
+// crashSteps are all named steps: those of the load and those of the store.
+func crashSteps() []string {
+	steps := slices.Clone(hookSteps)
+	for _, op := range loadOps {
+		steps = append(steps, op.steps...)
 	}
-	ref, err := s.Bodies().Put(ctx, strings.NewReader(strings.Repeat("x", size)))
-	if err != nil {
-		return err
-	}
-	number, err := s.Directory().ReserveNumbers(ctx, 1)
-	if err != nil {
-		return err
-	}
-	id := mailstore.NewID()
-	err = s.Update(ctx, account, func(tx mailstore.UpdateTx) error {
-		if _, err := tx.Append(1, mailstore.NewMessage{EmailID: id, LetterID: id, Content: mailstore.Content{Body: ref, Length: ref.Size}}); err != nil {
-			return err
-		}
-		if err := tx.PutLetter(mailstore.Letter{ID: id, Role: mailstore.Sender, At: time.Now(), Number: fmt.Sprint(number), Keys: []string{id.String()}}); err != nil {
-			return err
-		}
-		n, err := tx.JournalSize()
-		if err != nil {
-			return err
-		}
-		if err := tx.AppendJournal(mailstore.JournalRecord{Index: n, Details: id[:]}, []mailstore.Hash{{1}}); err != nil {
-			return err
-		}
-		return tx.Enqueue(mailstore.Item{ID: id, Account: account, Class: "delivery", Due: time.Now()})
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%s %s %d\n", account, id, number) // one write, so whole lines
-	switch {
-	case w == 0 && i%5 == 4:
-		return crashMailbox(ctx, s, account)
-	case w == 1 && i%20 == 19:
-		_, err = s.Sweep(ctx, time.Minute) // longer than any Update
-	}
-	return err
+	return steps
 }
 
-// crashMailbox copies into a new mailbox and deletes it again.
-func crashMailbox(ctx context.Context, s *Store, account mailstore.ID) error {
-	var box mailstore.Mailbox
-	err := s.Update(ctx, account, func(tx mailstore.UpdateTx) (err error) {
-		if box, err = tx.CreateMailbox(mailstore.NewID().String(), ""); err != nil {
-			return err
-		}
-		_, err = tx.Copy(1, mailstore.UIDSet{{Start: 1, Stop: 40}}, box.ID)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.Update(ctx, account, func(tx mailstore.UpdateTx) error { return tx.DeleteMailbox(box.ID) })
-}
+// freshAfter is how many kills one folder takes: a check of the whole store
+// after each would take ever longer.
+const freshAfter = 12
 
-// TestCrash kills a child at random moments and at named steps: what it said
-// was done is there, whole, and the rest is there whole or not at all.
+// TestCrash kills children at random moments and at every named step: what
+// they said was done is there, whole, and the rest is there whole or not at
+// all. -crashes says how many. A failure names the step and the seed of the
+// child; the moment of a random kill cannot be repeated.
 func TestCrash(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	ctx := context.Background()
-	s, err := Open(ctx, Options{Dir: dir, MasterKey: [32]byte{7}, Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range crashAccounts {
-		a := mailstore.Account{ID: crashAccount(n), Addresses: []string{fmt.Sprint(n)}}
-		if err := s.Directory().CreateAccount(ctx, a, nil); err != nil {
-			t.Fatal(err)
+	const folders = 4
+	var next atomic.Int64
+	var mu sync.Mutex
+	killed := map[string]int{}
+	t.Run("kill", func(t *testing.T) {
+		for range folders {
+			t.Run("folder", func(t *testing.T) {
+				t.Parallel()
+				for round := next.Add(1) - 1; round < int64(*crashes) && !t.Failed(); {
+					dir, book := filepath.Join(t.TempDir(), "data"), newLedger()
+					if err := newLoadStore(dir); err != nil {
+						t.Fatal(err)
+					}
+					for range freshAfter {
+						c := newCrash(dir, int(round))
+						reached, err := c.run(book)
+						if err == nil {
+							err = book.verify(dir)
+						}
+						if err != nil {
+							t.Fatalf("after a kill at %q with seed %d: %v", c.step, c.seed, err)
+						}
+						mu.Lock()
+						killed[reached]++
+						mu.Unlock()
+						if round = next.Add(1) - 1; round >= int64(*crashes) {
+							break
+						}
+					}
+					if err := os.RemoveAll(dir); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		}
+	})
+	t.Logf("kills by step, \"\" at a random moment: %v", killed)
+	for i, step := range crashSteps() {
+		if 2*i+1 < *crashes && killed[step] == 0 {
+			t.Errorf("no child was killed at step %s: is it passed at all?", step)
 		}
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	if got := sum(killed); got != *crashes && !t.Failed() {
+		t.Errorf("%d kills, want %d", got, *crashes)
 	}
-	known := &crashLog{letters: map[mailstore.ID]mailstore.ID{}, numbers: map[string]bool{}}
-	steps := []string{"", "commit", "committed", "", "body", "purge"}
-	for round := range *crashes {
-		step := steps[round%len(steps)]
-		if step != "" {
-			step = fmt.Sprintf("%s:%d", step, rand.IntN(8)+1)
-		}
-		known.child(t, dir, step)
-		known.verify(t, dir)
-	}
-	t.Logf("%d kills, %d letters acknowledged", *crashes, len(known.letters))
 }
 
-// crashLog is what children said was done.
-type crashLog struct {
-	letters map[mailstore.ID]mailstore.ID // letter -> account
-	numbers map[string]bool
+func sum(counts map[string]int) (n int) {
+	for c := range maps.Values(counts) {
+		n += c
+	}
+	return n
 }
 
-// child runs a child until it is dead.
-func (l *crashLog) child(t *testing.T, dir, step string) {
-	t.Helper()
+// crash is one child and its end.
+type crash struct {
+	dir   string
+	step  string // "" for a random moment
+	count int
+	seed  uint64
+	after time.Duration // from its first fact to the kill
+}
+
+// newCrash plans kill number round: every other at a step, in turns.
+func newCrash(dir string, round int) crash {
+	c := crash{dir: dir, count: rand.IntN(3) + 1, seed: rand.Uint64(), after: 15 * time.Second}
+	steps := crashSteps()
+	if round%2 == 1 {
+		c.step = steps[round/2%len(steps)]
+	} else {
+		c.after = time.Duration(rand.IntN(60_000)+500) * time.Microsecond
+	}
+	return c
+}
+
+// run runs the child until it is dead, and enters what it told. It returns the
+// step at which it died, "" when that was not the one planned.
+func (c crash) run(book *ledger) (reached string, err error) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir, crashStep+"="+step)
+	cmd.Env = append(os.Environ(), crashDir+"="+c.dir, fmt.Sprintf("%s=%s:%d", crashStep, c.step, c.count), fmt.Sprintf("%s=%d", crashSeed, c.seed))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	deadline := 3 * time.Second // a step that is not reached ends so
-	if step == "" {
-		deadline = time.Duration(rand.IntN(80)+5) * time.Millisecond
-	}
-	timer := time.AfterFunc(3*time.Second, func() { _ = cmd.Process.Kill() })
-	lines := bufio.NewScanner(out)
-	for first := true; lines.Scan(); first = false {
+	var late atomic.Bool
+	kill := func() { late.Store(true); _ = cmd.Process.Kill() }
+	timer := time.AfterFunc(20*time.Second, kill)
+	lines := bufio.NewReader(out)
+	var wrong error
+	for first := true; ; first = false {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break // the end, or a line that the kill cut off
+		}
 		if first {
-			timer.Reset(deadline)
+			timer.Reset(c.after)
 		}
-		f := strings.Fields(lines.Text())
-		if len(f) != 3 || len(f[2]) == 0 {
-			continue // cut off by the kill
-		}
-		account, id := uuid.MustParse(f[0]), uuid.MustParse(f[1])
-		l.letters[id] = account
-		if l.numbers[f[2]] {
-			t.Errorf("number %s given twice", f[2])
-		}
-		l.numbers[f[2]] = true
+		wrong = errors.Join(wrong, book.enter(line))
 	}
 	timer.Stop()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("child at %q: %v", step, err)
+		return "", errors.Join(wrong, fmt.Errorf("child ended with: %w", err))
 	}
-}
-
-// verify opens what the child left.
-func (l *crashLog) verify(t *testing.T, dir string) {
-	t.Helper()
-	ctx := context.Background()
-	s, err := Open(ctx, Options{Dir: dir, MasterKey: [32]byte{7}, LogEntries: 50})
-	if err != nil {
-		t.Fatal(err)
+	if late.Load() {
+		return "", wrong
 	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}()
-	if err := s.Check(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for n := range crashAccounts {
-		account := crashAccount(n)
-		err := s.View(ctx, account, func(tx mailstore.Tx) error { return l.verifyAccount(tx, account) })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func (l *crashLog) verifyAccount(tx mailstore.Tx, account mailstore.ID) error {
-	whole := map[mailstore.ID]bool{}
-	for letter, err := range tx.Letters(mailstore.LetterFilter{}) {
-		if err != nil {
-			return err
-		}
-		whole[letter.ID] = true
-	}
-	for id, owner := range l.letters {
-		if owner == account && !whole[id] {
-			return fmt.Errorf("letter %s was acknowledged and is lost", id)
-		}
-	}
-	records := map[mailstore.ID]bool{}
-	for rec, err := range tx.Journal(0, 0) {
-		if err != nil {
-			return err
-		}
-		records[mailstore.ID(rec.Details)] = true
-	}
-	rows := 0
-	for m, err := range tx.Messages(1, mailstore.UIDSet{{Start: 1, Stop: 0}}, mailstore.FieldMeta) {
-		if err != nil {
-			return err
-		}
-		if rows++; !whole[m.EmailID] || !records[m.EmailID] {
-			return fmt.Errorf("message %d without letter or journal", m.UID)
-		}
-		if _, err := tx.Item(m.EmailID); err != nil {
-			return fmt.Errorf("message %d: %w", m.UID, err)
-		}
-	}
-	if rows != len(whole) || rows != len(records) {
-		return fmt.Errorf("%d messages, %d letters, %d records", rows, len(whole), len(records))
-	}
-	return nil
+	return c.step, wrong
 }

@@ -1,12 +1,15 @@
 // Package boltstore is the embedded storage engine: package mailstore's
 // contract on one bbolt file, meta.db, with the large bodies beside it.
 //
-// It owns the layout of that file, the keys that seal it, the group commit
-// and the hints to watchers. It never parses mail and knows no letter.
+// It owns the layout of that file and of search.db, which holds the texts of
+// messages and can be made anew (texts.go), the keys that seal both, the group
+// commit and the hints to watchers. It never parses mail and knows no letter.
 //
 // One goroutine writes. It takes whatever Updates wait, runs them in one bbolt
 // transaction, commits once and answers all: two fdatasyncs serve everybody
-// who waited. Readers work on snapshots and never wait for it.
+// who waited. Readers work on snapshots and never wait for it, but for those who
+// meet a commit in its last sync: nobody sees what a loss of power could take
+// back.
 //
 // # Layout
 //
@@ -23,7 +26,8 @@
 //	setting   MAC of name                         value (sealed)
 //	box       account, mailbox                    counts, name and keywords (sealed)
 //	boxname   account, MAC of name                mailbox
-//	purge     account, mailbox                    deleted, rows still to be removed
+//	purge     account, mailbox                    deleted, rows still to be removed; its account and record
+//	doomed    account, mailbox, first uid         account id; flags of expunged messages, to be dropped
 //	row       account, mailbox, uid               message without flags
 //	flag      account, mailbox, uid/128           modseq, flags and keywords of 128 UIDs
 //	log       account, mailbox, modseq            UIDs created, changed, vanished
@@ -43,4 +47,7 @@
 //	wrap      body name, holder                   uses, size, place, wrapped key
 //	inline    place                               sealed small body
 //	dead      time, place, body name              bodies that nobody holds any more
+//	keep      account, EmailID                    term and hold of a message
+//	keepend   account, end of term, EmailID       nothing
+//	vault     account, EmailID                    row of a kept message without a mailbox
 package boltstore

@@ -117,6 +117,32 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestOlderFormat opens a store of format 1, which had fewer buckets: from then
+// on it is one that an older release refuses.
+func TestOlderFormat(t *testing.T) {
+	opts := Options{Dir: t.TempDir()}
+	s, a := testStore(t, opts)
+	if err := errors.Join(letter(s, a, 10), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, opts.Dir, func(tx *bolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte(bucketNames[bDoomed])), tx.Bucket([]byte("meta")).Put(metaFormat, key(uint32(1))))
+	})
+	s = reopen(t, opts)
+	if n := messages(t, s, a); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw(t, opts.Dir, func(tx *bolt.Tx) error {
+		if got := tx.Bucket([]byte("meta")).Get(metaFormat); string(got) != string(key(uint32(formatVersion))) {
+			t.Errorf("format %x", got)
+		}
+		return nil
+	})
+}
+
 // raw changes the file behind the store's back.
 func raw(t testing.TB, dir string, fn func(*bolt.Tx) error) {
 	t.Helper()

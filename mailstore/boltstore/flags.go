@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -31,7 +32,11 @@ func chunkKey(an uint32, box mailstore.MailboxID, chunk uint32) []byte {
 
 // encodeChunk writes rows of one chunk, which ascend by UID.
 func encodeChunk(rows []flagRow) []byte {
-	b := make([]byte, 0, 8*len(rows)+16)
+	return appendChunk(make([]byte, 0, 8*len(rows)+16), rows)
+}
+
+// appendChunk appends rows to what encodeChunk made of those before them.
+func appendChunk(b []byte, rows []flagRow) []byte {
 	for _, r := range rows {
 		b = append(b, byte(uint32(r.uid)%chunkUIDs), byte(r.flags))
 		b = binary.AppendUvarint(b, uint64(r.mod))
@@ -67,11 +72,6 @@ func decodeChunk(rows []flagRow, chunk uint32, raw []byte) ([]flagRow, error) {
 	return rows, nil
 }
 
-// chunk reads one chunk.
-func (v *view) chunk(box mailstore.MailboxID, chunk uint32) ([]flagRow, error) {
-	return decodeChunk(nil, chunk, v.get(bFlag, chunkKey(v.keys.num, box, chunk)))
-}
-
 // putChunk writes one chunk, or removes it when it is empty.
 func (u *update) putChunk(box mailstore.MailboxID, chunk uint32, rows []flagRow) error {
 	k := chunkKey(u.keys.num, box, chunk)
@@ -79,6 +79,25 @@ func (u *update) putChunk(box mailstore.MailboxID, chunk uint32, rows []flagRow)
 		return u.w.del(bFlag, k)
 	}
 	return u.w.put(bFlag, k, encodeChunk(rows))
+}
+
+// addFlags writes the flags of new messages, whose UIDs ascend and are greater
+// than all in their mailbox: what stands before them is not read.
+func (u *update) addFlags(box mailstore.MailboxID, rows []flagRow) error {
+	for len(rows) > 0 {
+		number, n := chunkOf(rows[0].uid), 1
+		for n < len(rows) && chunkOf(rows[n].uid) == number {
+			n++
+		}
+		k := chunkKey(u.keys.num, box, number)
+		before := u.get(bFlag, k)
+		all := append(make([]byte, 0, len(before)+8*n+16), before...)
+		if err := u.w.put(bFlag, k, appendChunk(all, rows[:n])); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
 }
 
 // eachChunk calls fn for the chunks that hold UIDs of the set, ascending, with
@@ -92,18 +111,14 @@ func (v *view) eachChunk(box mailstore.MailboxID, set mailstore.UIDSet, fn func(
 	prefix := boxKey(v.keys.num, box)
 	next := chunkOf(ranges[0].Start)
 	at := 0 // ranges before it lie behind
-	var rows []flagRow
-	var in []int
+	rows, in := v.scratch(), make([]int, 0, chunkUIDs)
+	defer func() { v.spare = rows }()
 	for {
-		var raw []byte
-		found := false
-		v.scan(bFlag, prefix, chunkKey(v.keys.num, box, next), func(k, val []byte) bool {
-			next, raw, found = binary.BigEndian.Uint32(k[8:]), val, true
-			return false
-		})
-		if !found {
+		k, raw := v.seek(bFlag, chunkKey(v.keys.num, box, next))
+		if !bytes.HasPrefix(k, prefix) {
 			return nil
 		}
+		next = binary.BigEndian.Uint32(k[8:])
 		if rows, err = decodeChunk(rows[:0], next, raw); err != nil {
 			return err
 		}
@@ -132,6 +147,16 @@ func (v *view) eachChunk(box mailstore.MailboxID, set mailstore.UIDSet, fn func(
 			return nil
 		}
 	}
+}
+
+// scratch returns room for the rows of one chunk. It is the view's own, which
+// most transactions need several times, unless somebody up the stack has it.
+func (v *view) scratch() []flagRow {
+	rows := v.spare
+	if v.spare = nil; rows == nil {
+		rows = make([]flagRow, 0, chunkUIDs)
+	}
+	return rows[:0]
 }
 
 // ranges resolves "*" and sorts. RFC 9051 §9: "*" is the greatest UID in use,

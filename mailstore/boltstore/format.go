@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 
@@ -28,21 +29,23 @@ const (
 
 // openFormat checks version and master key of a store, or lays out a new one.
 // Buckets that came to the format later are made where they are missing: empty
-// is what they are there.
+// is what they are there. From then on the store is one of the present format,
+// which an older release does not open.
 func (s *Store) openFormat() error {
-	complete := true
+	present := true
 	err := s.db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketNames[bMeta]))
 		if meta == nil {
 			return errNew
 		}
 		for _, name := range bucketNames {
-			complete = complete && tx.Bucket([]byte(name)) != nil
+			present = present && tx.Bucket([]byte(name)) != nil
 		}
+		present = present && bytes.Equal(meta.Get(metaFormat), key(uint32(formatVersion)))
 		return s.checkFormat(meta)
 	})
-	if err == nil && !complete {
-		err = s.db.Update(makeBuckets)
+	if err == nil && !present {
+		err = s.db.Update(raise)
 	}
 	if err != errNew { //nolint:errorlint // our own value, never wrapped
 		return err
@@ -68,19 +71,32 @@ func (s *Store) checkFormat(meta *bolt.Bucket) error {
 	case version > formatVersion:
 		return fmt.Errorf("format %d, this release knows %d: %w", version, formatVersion, mailstore.ErrVersion)
 	}
-	keys, check, err := newKeyring(s.opts.MasterKey, meta.Get(metaSalt))
+	salt := copied(meta.Get(metaSalt))
+	wrap, check, err := newWrapper(s.opts.MasterKey, salt)
 	if err != nil {
 		return err
 	}
 	if !sameKey(check, meta.Get(metaCheck)) {
 		return mailstore.ErrKey
 	}
-	storeKey, err := unseal(keys.wrap, bMeta, metaStoreKey, meta.Get(metaStoreKey))
+	storeKey, err := unseal(wrap, bMeta, metaStoreKey, meta.Get(metaStoreKey))
 	if err != nil {
 		return err
 	}
-	s.keys = keys
-	return keys.setStoreKey(storeKey)
+	s.keys = &keyring{}
+	s.keys.addWrapper(wrapper{salt, wrap})
+	return s.keys.setStoreKey(storeKey)
+}
+
+// raise brings a store of an older format to the present one.
+func raise(tx *bolt.Tx) error {
+	if err := makeBuckets(tx); err != nil {
+		return err
+	}
+	if err := tx.Bucket([]byte(bucketNames[bMeta])).Put(metaFormat, key(uint32(formatVersion))); err != nil {
+		return fmt.Errorf("write %s: %w", metaFormat, err)
+	}
+	return nil
 }
 
 // makeBuckets makes the buckets that are not there.
@@ -100,21 +116,22 @@ func (s *Store) layOut(tx *bolt.Tx) error {
 	}
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
-	keys, check, err := newKeyring(s.opts.MasterKey, salt)
+	wrap, check, err := newWrapper(s.opts.MasterKey, salt)
 	if err != nil {
 		return err
 	}
 	storeKey := randomKey()
-	if err := keys.setStoreKey(storeKey); err != nil {
+	s.keys = &keyring{}
+	s.keys.addWrapper(wrapper{salt, wrap})
+	if err := s.keys.setStoreKey(storeKey); err != nil {
 		return err
 	}
-	s.keys = keys
 	meta := tx.Bucket([]byte(bucketNames[bMeta]))
 	for _, kv := range []struct{ k, v []byte }{
 		{metaFormat, key(uint32(formatVersion))},
 		{metaSalt, salt},
 		{metaCheck, check},
-		{metaStoreKey, seal(keys.wrap, bMeta, metaStoreKey, storeKey)},
+		{metaStoreKey, seal(wrap, bMeta, metaStoreKey, storeKey)},
 		{metaGeneration, key(uint32(1))},
 	} {
 		if err := meta.Put(kv.k, kv.v); err != nil {

@@ -59,7 +59,7 @@ func (u *update) importAll(box mailstore.MailboxID, messages []mailstore.NewMess
 		if err != nil {
 			return err
 		}
-		if known.standsAt(box, m.UID) {
+		if known.standsAt(box, m.UID) && u.stands(box, m.UID) {
 			continue
 		}
 		if known != nil && m.UID == 0 {

@@ -10,6 +10,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"gosbridge/mailstore"
 	"gosbridge/mailstore/body"
@@ -18,7 +19,8 @@ import (
 // Keys form a tree. The master key wraps (encrypts) the store's own key and
 // one random key for each holder; the store's key gives the key of the MACs
 // and of the settings; a holder's key gives one key for wrapping the data keys
-// of bodies and one for the records of each account. Nothing is sealed under
+// of bodies, and for each account one for its records and one for the texts of
+// its messages. Nothing is sealed under
 // the master key but keys, so that it can be exchanged.
 
 // sealOverhead is what sealing adds: nonce and tag, in octets.
@@ -69,13 +71,13 @@ func unseal(a cipher.AEAD, b bucket, key, sealed []byte) ([]byte, error) {
 
 // keyring holds what is derived from the master key.
 type keyring struct {
-	wrap    cipher.AEAD // seals holders' keys and the store's key
-	setting cipher.AEAD
-	mac     []byte
+	wrappers atomic.Pointer[[]wrapper] // seal holders' keys and the store's key
+	setting  cipher.AEAD
+	mac      []byte
 }
 
-// newKeyring derives the wrapping key and the check value of a master key.
-func newKeyring(master [32]byte, salt []byte) (*keyring, []byte, error) {
+// newWrapper derives the wrapping key and the check value of a master key.
+func newWrapper(master [32]byte, salt []byte) (cipher.AEAD, []byte, error) {
 	wrapKey, err := derive(master[:], salt, "wrap")
 	if err != nil {
 		return nil, nil, err
@@ -85,10 +87,7 @@ func newKeyring(master [32]byte, salt []byte) (*keyring, []byte, error) {
 		return nil, nil, err
 	}
 	a, err := newAEAD(wrapKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &keyring{wrap: a}, check, nil
+	return a, check, err
 }
 
 // setStoreKey derives what hangs on the store's own key.
@@ -138,6 +137,7 @@ type accountKeys struct {
 	holder uint32
 	seal   cipher.AEAD // records of the account
 	wrap   cipher.AEAD // data keys of bodies, for the account's holder
+	text   cipher.AEAD // texts of the account's messages
 	roles  sync.Map    // mailstore.Role -> mailstore.MailboxID, where it was last
 }
 
@@ -155,7 +155,14 @@ func newAccountKeys(id mailstore.ID, num, holder uint32, holderKey []byte) (*acc
 	if err != nil {
 		return nil, err
 	}
-	k.wrap, err = newAEAD(wrapKey)
+	if k.wrap, err = newAEAD(wrapKey); err != nil {
+		return nil, err
+	}
+	textKey, err := derive(holderKey, id[:], "text")
+	if err != nil {
+		return nil, err
+	}
+	k.text, err = newAEAD(textKey)
 	return k, err
 }
 

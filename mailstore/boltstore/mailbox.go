@@ -251,7 +251,8 @@ func (u *update) removeBox(b *boxRecord) error {
 	if err := u.w.del(bBoxName, u.nameKey(b.Name)); err != nil {
 		return err
 	}
-	if err := u.w.put(bPurge, k, copied(u.keys.id[:])); err != nil {
+	// The record names mailbox and keywords, for what goes into the vault.
+	if err := u.w.put(bPurge, k, append(copied(u.keys.id[:]), b.encode(u.keys)...)); err != nil {
 		return err
 	}
 	st.boxes--

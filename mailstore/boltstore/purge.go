@@ -12,28 +12,28 @@ import (
 // purgeSlice is how many messages of a deleted mailbox one commit removes.
 const purgeSlice = 500
 
-// startPurge asks for the removal of what deleted mailboxes left.
-func (s *Store) startPurge() { hint(s.purging) }
+// startPurge asks for the removal of what deleted mailboxes and expunged
+// messages left.
+func (s *Store) startPurge() {
+	hint(s.purging)
+	hint(s.dropping)
+}
 
-// purgeLoop removes the rows of deleted mailboxes behind the commits, in
-// slices. What a crash leaves is taken up at the next Open.
-func (s *Store) purgeLoop() {
-	defer s.background.Done()
+// behind removes what is left behind the commits, one slice at a time, when it
+// is asked to. What a crash leaves is taken up at the next Open.
+func (s *Store) behind(asked <-chan struct{}, one func(context.Context) (more bool, err error)) {
 	for {
 		select {
 		case <-s.closing:
 			return
-		case <-s.purging:
+		case <-asked:
 		}
-		for {
-			more, err := s.purgeOne(context.Background())
-			if err != nil {
+		for more := true; more; {
+			var err error
+			if more, err = one(context.Background()); err != nil {
 				if !errors.Is(err, mailstore.ErrClosed) {
-					s.log.Error("rows of a deleted mailbox not removed", "err", err)
+					s.log.Error("rows of what was deleted not removed", "err", err)
 				}
-				break
-			}
-			if !more {
 				break
 			}
 			select {
@@ -47,43 +47,51 @@ func (s *Store) purgeLoop() {
 
 // purgeOne removes one slice and reports whether there may be more.
 func (s *Store) purgeOne(ctx context.Context) (more bool, err error) {
-	err = s.read(ctx, func(t *txn) error {
-		k, _ := t.b(bPurge).Cursor().First()
-		more = k != nil
-		return nil
-	})
-	if err != nil || !more {
+	if more, err = s.waiting(ctx, bPurge); err != nil || !more {
 		return false, err
 	}
 	if err := s.hook("purge"); err != nil {
 		return false, err
 	}
 	err = s.submit(ctx, func(w *work) error {
-		k, id := w.b(bPurge).Cursor().First()
+		k, raw := w.b(bPurge).Cursor().First()
 		if k == nil {
 			return nil
 		}
-		keys, err := w.accountKeys(mailstore.ID(id), !w.created)
+		d := decoder{b: raw}
+		keys, err := w.accountKeys(d.id(), !w.created)
 		if err != nil {
 			return err
 		}
-		return w.purgeSlice(keys, copied(k))
+		return w.purgeSlice(keys, copied(k), copied(d.b))
 	})
 	return true, err
 }
 
-// purgeSlice removes some rows of the deleted mailbox with that key; when none
-// are left, the memory of the mailbox.
-func (w *work) purgeSlice(keys *accountKeys, k []byte) error {
-	box := mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+// purgeSlice removes some rows of the deleted mailbox with that key and record;
+// when none are left, the memory of the mailbox.
+func (w *work) purgeSlice(keys *accountKeys, k, record []byte) error {
+	b := &boxRecord{}
+	b.ID = mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
+	if len(record) > 0 { // one that an earlier release deleted has none
+		var err error
+		if b, err = decodeBox(keys, b.ID, record); err != nil {
+			return fmt.Errorf("purge: %w", err)
+		}
+	}
 	v := &view{txn: w.txn, keys: keys}
+	flags := flagReader{v: v, box: b.ID}
 	var rows, logs [][]byte
 	w.scan(bRow, k, nil, func(k, _ []byte) bool {
 		rows = append(rows, copied(k))
 		return len(rows) < purgeSlice
 	})
 	for _, rk := range rows {
-		if _, err := w.dropRow(v, box, mailstore.UID(binary.BigEndian.Uint32(rk[8:]))); err != nil {
+		f, err := flags.read(mailstore.UID(binary.BigEndian.Uint32(rk[8:])))
+		if err == nil {
+			_, err = w.dropRow(v, b, f)
+		}
+		if err != nil {
 			return fmt.Errorf("purge: %w", err)
 		}
 	}

@@ -388,3 +388,16 @@ func (q queue) Items(ctx context.Context, class string, limit int) (list []mails
 	})
 	return list, err
 }
+
+// Waiting implements mailstore.Queue.
+func (q queue) Waiting(ctx context.Context) (map[string]int, error) {
+	count := map[string]int{}
+	err := q.s.read(ctx, func(t *txn) error {
+		t.scan(bDue, nil, nil, func(k, _ []byte) bool {
+			count[string(k[1:1+int(k[0])])]++
+			return true
+		})
+		return nil
+	})
+	return count, err
+}

@@ -82,6 +82,11 @@ func (r *repairer) rounds() error {
 		if err := c.run(); err != nil {
 			return err
 		}
+		if c.badTexts != nil {
+			if err := r.dropTexts(*c.badTexts); err != nil {
+				return err
+			}
+		}
 		if r.total() == before {
 			return nil
 		}
@@ -129,6 +134,21 @@ func (r *repairer) examine(t *txn) error {
 		}
 	}
 	return r.ctx.Err()
+}
+
+// dropTexts removes the file of texts, which are put together anew from the
+// messages.
+func (r *repairer) dropTexts(f mailstore.Finding) error {
+	mend := mailstore.Mend{Action: mailstore.MendRemoved, Finding: f}
+	if err := errors.Join(r.lost.log([]mailstore.Mend{mend}), r.lost.sync()); err != nil {
+		return err
+	}
+	if file := r.s.texts.file.Load(); file != nil {
+		r.s.texts.lose(file, errors.New(f.Text))
+	}
+	r.report.Mends[mend.Action]++
+	r.did(mend)
+	return nil
 }
 
 // total is how much was mended.
@@ -243,9 +263,9 @@ func (m *mender) mend(d damageAt) (string, error) {
 	switch d.n {
 	case bMeta:
 		return m.mendCounter(d)
-	case bAddress, bBoxName, bEmail, bShows, bRowKey, bLetTime, bLetKey, bDue, bPast, bGone, bDead, bInline:
+	case bAddress, bBoxName, bEmail, bShows, bRowKey, bLetTime, bLetKey, bDue, bPast, bGone, bDead, bInline, bKeepEnd:
 		return m.mendIndex(d)
-	case bState, bBox, bPurge, bRow, bFlag, bLog:
+	case bState, bBox, bPurge, bRow, bFlag, bLog, bDoomed, bKeep, bVault:
 		return m.mendMail(d)
 	case bItem:
 		return m.mendItem(d)
@@ -259,7 +279,7 @@ func (m *mender) mend(d damageAt) (string, error) {
 // lost by it.
 func (m *mender) mendKey(d damageAt) (string, error) {
 	switch d.n {
-	case bAddress, bBoxName, bEmail, bShows, bRowKey, bLetTime, bLetKey, bPast, bDead, bFlag, bLog:
+	case bAddress, bBoxName, bEmail, bShows, bRowKey, bLetTime, bLetKey, bPast, bDead, bFlag, bLog, bKeepEnd:
 		return m.removed(d.n, d.k)
 	}
 	return "", nil

@@ -66,13 +66,10 @@ func (m *mender) setAside(d damageAt, raw []byte) error {
 		if r.decode(raw) != nil {
 			break
 		}
-		rec.Clear = &lostRow{EmailID: r.email, LetterID: r.letter, Received: r.received.UTC(), Saved: r.saved, Size: r.size}
-		if !r.body.name.IsZero() {
-			rec.Clear.Body, rec.Clear.Place = r.body.name.String(), r.body.place
-			rec.Clear.Offset, rec.Clear.Length = r.offset, r.length
-			if u, err := m.update(d.k); err == nil {
-				rec.Hold = m.get(bWrap, wrapKey(r.body.name, u.keys.holder))
-			}
+		m.describe(&rec, d.k, &r)
+	case bVault:
+		if e, err := decodeVaultEntry(mailstore.ID(d.k[4:]), raw); err == nil {
+			m.describe(&rec, d.k, &e.row)
 		}
 	case bItem:
 		if it, err := decodeItem(mailstore.ID(d.k), raw); err == nil {
@@ -80,6 +77,19 @@ func (m *mender) setAside(d damageAt, raw []byte) error {
 		}
 	}
 	return m.lost.add(&m.lost.records, "records.jsonl", rec)
+}
+
+// describe adds what a row of an account says in the clear.
+func (m *mender) describe(rec *lostRecord, k []byte, r *row) {
+	rec.Clear = &lostRow{EmailID: r.email, LetterID: r.letter, Received: r.received.UTC(), Saved: r.saved, Size: r.size}
+	if r.body.name.IsZero() {
+		return
+	}
+	rec.Clear.Body, rec.Clear.Place = r.body.name.String(), r.body.place
+	rec.Clear.Offset, rec.Clear.Length = r.offset, r.length
+	if u, err := m.update(k); err == nil {
+		rec.Hold = m.get(bWrap, wrapKey(r.body.name, u.keys.holder))
+	}
 }
 
 // log notes what is done.

@@ -24,10 +24,13 @@ func (m *mender) mendMail(d damageAt) (string, error) {
 	}
 	switch d.n {
 	case bPurge:
-		if m.get(bBox, d.k) != nil {
-			return m.removed(bPurge, d.k)
-		}
-		return m.rebuilt(bPurge, d.k, copied(u.keys.id[:]))
+		return m.mendPurge(u, d)
+	case bDoomed:
+		return m.mendDoomed(u, d)
+	case bKeep:
+		return m.mendKeep(u, d)
+	case bVault:
+		return m.mendVault(u, d)
 	case bBox:
 		return m.mendBox(u, d)
 	}
@@ -52,6 +55,25 @@ func (m *mender) mendMail(d damageAt) (string, error) {
 		return m.mendFlags(u, b, d)
 	}
 	return m.resetLog(u, b)
+}
+
+// mendPurge lets the purge of a deleted mailbox go on. Without the record of the
+// mailbox, what is kept of it goes into the vault without its name.
+func (m *mender) mendPurge(u *update, d damageAt) (string, error) {
+	raw := m.get(bPurge, d.k)
+	if m.get(bBox, d.k) != nil {
+		return m.removed(bPurge, d.k)
+	}
+	memory := copied(u.keys.id[:])
+	if len(raw) > len(memory) {
+		record := raw[len(memory):]
+		if _, err := decodeBox(u.keys, mailstore.MailboxID(binary.BigEndian.Uint32(d.k[4:])), record); err == nil {
+			memory = append(memory, record...)
+		} else if err := m.setAside(d, raw); err != nil {
+			return "", err
+		}
+	}
+	return m.rebuilt(bPurge, d.k, memory)
 }
 
 // counterMargin is by how much a counter that was lost, or was too low, is raised
@@ -82,7 +104,8 @@ func (m *mender) mendState(u *update, d damageAt) (string, error) {
 		}
 		return mailstore.MailboxID(binary.BigEndian.Uint32(k[4:]))
 	}
-	st.nextBox = max(st.nextBox, last(bBox)+1, last(bPurge)+1, last(bRow)+1, last(bLog)+1)
+	vault, _ := m.vaultedFrom(d.k[:4], 0)
+	st.nextBox = max(st.nextBox, last(bBox)+1, last(bPurge)+1, last(bRow)+1, last(bLog)+1, vault+1)
 	m.scan(bBox, d.k[:4], nil, func(k, raw []byte) bool {
 		st.boxes++
 		b, err := decodeBox(u.keys, mailstore.MailboxID(binary.BigEndian.Uint32(k[4:])), raw)
@@ -237,6 +260,8 @@ func (m *mender) adopt(u *update, id mailstore.MailboxID) (string, error) {
 	if k, _ := m.last(bRow, boxKey(u.keys.num, id)); len(k) == keySizes[bRow] {
 		b.UIDNext = mailstore.UID(binary.BigEndian.Uint32(k[8:])) + 1
 	}
+	_, vault := m.vaultedFrom(key(u.keys.num), id)
+	b.UIDNext = max(b.UIDNext, vault+1)
 	if u.boxes == nil {
 		u.boxes = map[mailstore.MailboxID]*boxRecord{}
 	}
@@ -296,22 +321,27 @@ func (m *mender) mendRow(u *update, b *boxRecord, d damageAt) (string, error) {
 // parts can be opened.
 func (m *mender) readjusted(u *update, k, raw []byte) ([]byte, bool) {
 	var r row
-	if r.decode(raw) != nil {
+	if r.decode(raw) != nil || !m.readjust(u, copied(k), &r) {
 		return nil, false
 	}
+	return r.encode(), true
+}
+
+// readjust does that with a row that stands, or stood, under k.
+func (m *mender) readjust(u *update, k []byte, r *row) bool {
 	if !r.body.name.IsZero() {
 		wr, err := parseWrapping(m.get(bWrap, wrapKey(r.body.name, u.keys.holder)))
 		if err != nil {
-			return nil, false
+			return false
 		}
 		r.body.place, r.body.size = wr.place, wr.size
 	}
-	prefix, suffix, err := r.openContent(u.keys, copied(k))
+	prefix, suffix, err := r.openContent(u.keys, k)
 	if err != nil || r.offset < 0 || r.length < 0 || r.offset+r.length > r.body.size {
-		return nil, false
+		return false
 	}
 	r.size = int64(len(prefix)) + r.length + int64(len(suffix))
-	return r.encode(), true
+	return true
 }
 
 // purged removes what cannot be read of a mailbox that is going anyway.
@@ -334,7 +364,7 @@ func (m *mender) vanish(u *update, b *boxRecord, uid mailstore.UID) error {
 		return err
 	}
 	b.uidMod = u.mod
-	rows, err := u.chunk(b.ID, chunkOf(uid))
+	rows, err := decodeChunk(nil, chunkOf(uid), u.get(bFlag, chunkKey(u.keys.num, b.ID, chunkOf(uid))))
 	if err != nil {
 		return nil //nolint:nilerr // the chunk is mended by itself
 	}

@@ -158,15 +158,14 @@ func (r *row) openContent(keys *accountKeys, k []byte) (prefix, suffix []byte, e
 	return prefix, d.b, d.err()
 }
 
-// row reads the row of a message that exists.
-func (v *view) row(box mailstore.MailboxID, uid mailstore.UID) (*row, []byte, error) {
-	k := rowKey(v.keys.num, box, uid)
+// readRow reads the row of a message that exists, and returns its key.
+func (v *view) readRow(r *row, box mailstore.MailboxID, uid mailstore.UID) (k []byte, err error) {
+	k = rowKey(v.keys.num, box, uid)
 	raw := v.get(bRow, k)
 	if raw == nil {
-		return nil, nil, fmt.Errorf("message %d without row: %w", uid, mailstore.ErrDamaged)
+		return k, fmt.Errorf("message %d without row: %w", uid, mailstore.ErrDamaged)
 	}
-	r := &row{}
-	return r, k, r.decode(raw)
+	return k, r.decode(raw)
 }
 
 // errStop ends an iteration whose consumer wants no more.

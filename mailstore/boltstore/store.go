@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 
 const (
 	metaFile      = "meta.db"
-	formatVersion = 1
+	formatVersion = 2 // bucket doomed came with 2
 	lockTimeout   = 200 * time.Millisecond
 
 	// mapSize is address space, not memory: growing the map would stop every
@@ -60,8 +61,12 @@ type Options struct {
 	// BodyFiles is the number of files for large bodies (body.Options.Files).
 	BodyFiles int
 
+	// doomedFrom is from how many messages on those expunged are left to be
+	// dropped behind (64 when 0); less in tests.
+	doomedFrom int
+
 	// Hook, for tests, is called at named steps ("commit", "committed",
-	// "body", "purge"). An error makes the step fail before it has any effect,
+	// "body", "purge", "drop", "sweep", "backup"). An error makes the step fail before it has any effect,
 	// but for "committed", which is over.
 	Hook func(step string) error
 }
@@ -86,14 +91,20 @@ type Store struct {
 	failed error // after a failed sync: why nothing is taken any more
 	wedged bool  // a panic left bbolt's lock held
 
+	durable  durable
 	accounts sync.Map // mailstore.ID -> *accountKeys
 	vectors  vectors
 	watchers hub
 	wakes    wakes
 	quota    reservations
+	texts    *texts
 
-	background sync.WaitGroup
-	purging    chan struct{} // buffer of one: a purge is asked for
+	background  sync.WaitGroup
+	purging     chan struct{}   // buffer of one: a purge is asked for
+	dropping    chan struct{}   // and so is the dropping of doomed messages
+	doomed      atomic.Int64    // messages that wait for it
+	stuck       map[string]bool // rows of bucket doomed that are damaged; the dropper's
+	maintenance chan struct{}   // buffer of one: taken by whoever maintains
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -107,6 +118,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := newStore(opts)
 	path := filepath.Join(opts.Dir, metaFile)
+	if unfinished(opts.Dir) {
+		return nil, fmt.Errorf("open store in %s: %w", opts.Dir, ErrUnfinished)
+	}
 	if opts.Create {
 		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data folder: %w", err)
@@ -117,9 +131,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err := s.openFiles(path); err != nil {
 		return nil, err
 	}
+	if err := s.countDoomed(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.large.Close(), s.db.Close())
+	}
+	s.texts.open()
 	go s.write()
-	s.background.Add(1)
-	go s.purgeLoop()
+	s.background.Go(func() { s.behind(s.purging, s.purgeOne) })
+	s.background.Go(func() { s.behind(s.dropping, s.dropOne) })
 	s.startPurge()
 	return s, nil
 }
@@ -135,12 +153,19 @@ func newStore(opts Options) *Store {
 	if opts.LogEntries == 0 {
 		opts.LogEntries = 20000
 	}
+	if opts.doomedFrom == 0 {
+		opts.doomedFrom = doomedFrom
+	}
 	s := &Store{
 		opts: opts, now: opts.Now, log: opts.Logger,
 		requests: make(chan *request, batchRequests),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		purging:  make(chan struct{}, 1),
+		dropping: make(chan struct{}, 1),
+		stuck:    map[string]bool{},
+
+		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -149,6 +174,7 @@ func newStore(opts Options) *Store {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.bodies = &bodies{s: s}
+	s.texts = newTexts(s)
 	return s
 }
 
@@ -180,7 +206,10 @@ func (s *Store) openFiles(path string) (err error) {
 			_ = s.db.Close()
 		}
 	}()
-	if err = guardPages(s.openFormat); err != nil {
+	if err = guardPages(s.openFormat); err == nil {
+		err = s.durable.open(s.db)
+	}
+	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	s.large, err = body.Open(s.opts.Dir, body.Options{
@@ -221,13 +250,16 @@ func (s *Store) openMeta(path string, opts *bolt.Options) error {
 	return nil
 }
 
-// guardPages makes an error of the panics by which bbolt, and the memory map
+// guardPages makes ErrDamaged of the panics by which bbolt, and the memory map
 // under it, answer pages that make no sense or cannot be read.
-func guardPages(fn func() error) (err error) {
+func guardPages(fn func() error) error { return guardedBy(mailstore.ErrDamaged, fn) }
+
+// guardedBy makes such panics the error damage.
+func guardedBy(damage error, fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("page not readable: %v: %w", p, mailstore.ErrDamaged)
+			err = fmt.Errorf("page not readable: %v: %w", p, damage)
 		}
 	}()
 	return fn()
@@ -256,6 +288,7 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.stopped
 		s.background.Wait()
+		s.texts.close()
 		errBodies := s.large.Close()
 		if s.failed == nil {
 			s.writeFree()
@@ -314,6 +347,9 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 		return fmt.Errorf("begin view: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
+	if err := s.durable.wait(ctx, tx); err != nil {
+		return err
+	}
 	return fn(&txn{s: s, tx: tx})
 }
 
@@ -348,3 +384,16 @@ func (s *Store) Directory() mailstore.Directory { return directory{s} }
 
 // Bodies implements mailstore.Store.
 func (s *Store) Bodies() body.Store { return s.bodies }
+
+// Texts implements mailstore.Store.
+func (s *Store) Texts() mailstore.Texts { return s.texts }
+
+// isClosing reports whether the store was closed.
+func (s *Store) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}

@@ -29,6 +29,11 @@ const sweepSlice = 500
 // Sweep implements mailstore.Store.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error) {
 	var report body.SweepReport
+	release, err := s.maintain(ctx)
+	if err != nil {
+		return report, fmt.Errorf("sweep: %w", err)
+	}
+	defer release()
 	s.startPurge() // of what an error has left
 	if err := s.sweepDead(ctx, s.now().Add(-grace), &report); err != nil {
 		return report, fmt.Errorf("sweep small bodies: %w", err)
@@ -77,6 +82,9 @@ const commitTime = time.Minute
 // recentDead reads the bodies that died after limit.
 func (s *Store) recentDead(ctx context.Context, limit time.Time) (recentDead, error) {
 	r := recentDead{names: map[body.Name]bool{}, until: s.now().Add(-commitTime)}
+	if r.until.Before(limit) {
+		r.until = limit // or what is to be buried would keep itself
+	}
 	err := s.read(ctx, func(t *txn) error {
 		t.died(limit, func(name body.Name) bool { r.names[name] = true; return true })
 		return nil
@@ -118,6 +126,9 @@ func (s *Store) sweepDead(ctx context.Context, limit time.Time, report *body.Swe
 		return err
 	}
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		var slice body.SweepReport
 		full := false
 		err := s.submit(ctx, func(w *work) error {
@@ -168,6 +179,9 @@ func (w *work) bury(k []byte, keep func(body.Name) bool) (octets int64, err erro
 // sweepGone forgets the IDs of what went before limit.
 func (s *Store) sweepGone(ctx context.Context, limit time.Time) error {
 	for {
+		if err := s.hook("sweep"); err != nil {
+			return err
+		}
 		full := false
 		err := s.submit(ctx, func(w *work) error {
 			gone := w.older(bGone, limit)

@@ -62,6 +62,33 @@ func TestSweepDiedTwice(t *testing.T) {
 	}
 }
 
+// TestSweepWithoutGrace has a small body swept in the minute in which it died:
+// it goes with its memory, not without it.
+func TestSweepWithoutGrace(t *testing.T) {
+	s, a := testStore(t, Options{})
+	ref, err := s.Bodies().Put(ctx, strings.NewReader("small"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
+		got, err := tx.Append(1, mailstore.NewMessage{EmailID: mailstore.NewID(), Content: mailstore.Content{Body: ref, Length: ref.Size}})
+		if err != nil {
+			return err
+		}
+		_, err = tx.Expunge(1, mailstore.UIDSet{{Start: got.UID, Stop: got.UID}}, false)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := s.Sweep(ctx, 0); err != nil || report.Removed != 1 {
+		t.Errorf("swept %+v, %v", report, err)
+	}
+	if err := s.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPurgeAgain has the disk fail while the rows of a deleted mailbox are
 // removed: the next Sweep sees to them, not only the next start.
 func TestPurgeAgain(t *testing.T) {

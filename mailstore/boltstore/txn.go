@@ -43,6 +43,10 @@ const (
 	bInline
 	bDead
 	bRowKey
+	bDoomed
+	bKeep
+	bKeepEnd
+	bVault
 	bucketCount
 )
 
@@ -50,7 +54,8 @@ var bucketNames = [bucketCount]string{
 	"meta", "holder", "account", "state", "address", "cred", "setting",
 	"box", "boxname", "purge", "row", "flag", "log", "email", "shows",
 	"letter", "lettime", "letkey", "evidence", "journal", "hash",
-	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey",
+	"item", "due", "past", "gone", "wrap", "inline", "dead", "rowkey", "doomed",
+	"keep", "keepend", "vault",
 }
 
 // random says which buckets have keys without order: MACs, names, and ids that
@@ -58,13 +63,17 @@ var bucketNames = [bucketCount]string{
 // and filled up, which would leave pages with random keys nearly empty.
 var random = [bucketCount]bool{
 	bAddress: true, bSetting: true, bBoxName: true, bLetKey: true, bRowKey: true, bWrap: true, bEmail: true, bPast: true,
+	bKeep: true, bVault: true,
 }
 
-// txn is a bbolt transaction with its buckets at hand.
+// txn is a bbolt transaction with its buckets at hand, and a cursor for each
+// from which single keys are looked up: a lookup of the bucket's own makes a
+// new one each time, which costs more than the search.
 type txn struct {
 	s  *Store
 	tx *bolt.Tx
 	bk [bucketCount]*bolt.Bucket
+	at [bucketCount]*bolt.Cursor
 }
 
 // b returns a bucket.
@@ -80,7 +89,22 @@ func (t *txn) b(n bucket) *bolt.Bucket {
 }
 
 // get returns the value of a key, nil if absent; valid in the transaction.
-func (t *txn) get(n bucket, key []byte) []byte { return t.b(n).Get(key) }
+func (t *txn) get(n bucket, key []byte) []byte {
+	k, v := t.seek(n, key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return v
+}
+
+// seek returns the first key that is not below key, and its value. It searches
+// from the root, so that it sees what was written since the last time.
+func (t *txn) seek(n bucket, key []byte) (k, v []byte) {
+	if t.at[n] == nil {
+		t.at[n] = t.b(n).Cursor()
+	}
+	return t.at[n].Seek(key)
+}
 
 // scan calls fn for the keys that begin with prefix, from the key from on
 // (nil: all), until fn returns false. fn must not change the bucket.
@@ -127,6 +151,7 @@ type work struct {
 	touched map[mailstore.ID]*touch
 	wakes   map[string]bool
 	purge   bool // a mailbox waits for the removal of its rows
+	doomed  int  // messages left to be dropped, less those that were
 	created bool // an account was made: its keys may not be shared yet
 }
 

@@ -64,10 +64,14 @@ func (c *vectors) next(v *view, b *boxRecord, old vector, ok bool) ([]mailstore.
 	if err != nil {
 		return nil, err
 	}
-	vanished := mergeRanges(sum.vanished)
-	uids := make([]mailstore.UID, 0, len(old.uids)+int(b.UIDNext-min(b.UIDNext, old.uids[len(old.uids)-1])))
+	vanished, created := mergeRanges(sum.vanished), mergeRanges(sum.created)
+	room := len(old.uids) // not up to UIDNEXT: a restore leaves many out
+	for _, r := range created {
+		room += int(r.Stop-r.Start) + 1
+	}
+	uids := make([]mailstore.UID, 0, room)
 	uids = append(uids, old.uids...)
-	for _, r := range mergeRanges(sum.created) {
+	for _, r := range created {
 		for uid := r.Start; uid <= r.Stop && uid >= r.Start; uid++ {
 			uids = append(uids, uid)
 		}

@@ -19,6 +19,7 @@ type view struct {
 	st    *state
 	boxes map[mailstore.MailboxID]*boxRecord
 	up    *update // of which this is a part; nil in a View
+	spare []flagRow
 }
 
 var _ mailstore.Tx = (*view)(nil)

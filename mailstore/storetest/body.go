@@ -158,6 +158,20 @@ var bodyTests = []test{
 	}},
 	{"shared between holders", testSharing},
 	{"sweep", testSweep},
+	{"sweep without grace", func(e *env) {
+		a := e.account()
+		for i, text := range []string{"small", strings.Repeat("large", 10000)} {
+			e.append(a, 1, e.mail(text))
+			c := e.messages(a, 1, mailstore.FieldContent)[0].Content
+			e.expunge(a, 1, all(), false, fmt.Sprint(i+1))
+			report, err := e.s.Sweep(e.ctx, 0)
+			e.no(err, "sweep")
+			e.eq(report.Removed, 1, "removed")
+			_, err = e.read(c, 0)
+			e.is(err, body.ErrNotFound, "read what was swept")
+			e.verify()
+		}
+	}},
 	{"named again after it was let go", func(e *env) {
 		a := e.account()
 		for i, text := range []string{"small", strings.Repeat("large", 10000)} {
@@ -289,6 +303,7 @@ var secretTests = []test{
 			"letter key": "<the-secret-key@example.org>", "message key": "<the-secret-message-key@example.org>", "evidence": "the-secret-evidence", "journal": "the-secret-journal", "salt": "the-secret-salt!",
 			"item": "the-secret-item", "owner": "the-secret-owner", "credential": "the-secret-credential", "verifier": "the-secret-verifier",
 			"setting": "the-secret-setting", "setting name": "the-secret-setting-name", "searched address": "the-secret-search@example.org",
+			"text head": "the-secret-text-head", "text body": "the-secret-text-body",
 		}
 		e.writeSecrets(secrets)
 		e.close()
@@ -356,6 +371,10 @@ func (e *env) writeSecrets(s map[string]string) {
 		m.Keywords, m.Summary, m.Keys = []string{s["keyword"]}, []byte(s["summary"]), []string{s["message key"]}
 		m.Content.Prefix, m.Content.Suffix = []byte(s["prefix"]), []byte(s["suffix"])
 		e.append(a.ID, box, m)
+	}
+	for _, l := range e.lacking(a.ID, 10) {
+		text := mailstore.Text{Account: a.ID, EmailID: l.EmailID, Head: []byte(s["text head"]), Body: []byte(strings.Repeat(s["text body"], 500))}
+		e.no(e.s.Texts().Put(e.ctx, []mailstore.Text{text}), "put text")
 	}
 	it := e.item(a.ID, "delivery", s["item"], 0)
 	letter := mailstore.NewID()

@@ -97,6 +97,7 @@ type follower struct {
 	a      mailstore.ID
 	box    mailstore.MailboxID
 	cursor mailstore.ModSeq
+	last   mailstore.UID // the greatest that was ever seen
 	known  map[mailstore.UID]seen
 }
 
@@ -118,16 +119,25 @@ func (f *follower) look() {
 		if !c.Complete { // below the floor: compare
 			f.known, c.Changed, c.Vanished = map[mailstore.UID]seen{}, all(), nil
 		}
+		newest := f.last
 		for m, err := range tx.Messages(f.box, c.Changed, 0) {
 			if err != nil {
 				return err
 			}
+			if _, old := f.known[m.UID]; !old && c.Complete && m.UID <= f.last {
+				f.Errorf("UID %d became visible after %d", m.UID, f.last)
+			}
+			newest = max(newest, m.UID)
 			f.known[m.UID] = seen{m.ModSeq, m.Flags}
 		}
 		gone, _ := c.Vanished.Nums()
 		for _, uid := range gone {
+			if _, old := f.known[uid]; !old {
+				f.Errorf("UID %d vanished, which came and went since the last look", uid)
+			}
 			delete(f.known, uid)
 		}
+		f.last = newest
 		f.cursor = c.HighestMod
 		return nil
 	})

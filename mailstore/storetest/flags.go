@@ -8,6 +8,32 @@ import (
 )
 
 var flagTests = []test{
+	{"rows of flags", func(e *env) {
+		a := e.account()
+		box := e.inbox(a)
+		e.eq(len(e.flagRows(a, box, all())), 0, "rows of an empty mailbox")
+		e.fill(a, box, 300)
+		e.update(a, func(tx mailstore.UpdateTx) error {
+			if _, err := tx.SetFlags(box, set(3, 200), mailstore.FlagChange{Flags: mailstore.Seen | mailstore.Draft, Keywords: []string{"Later"}}); err != nil {
+				return err
+			}
+			_, err := tx.Expunge(box, set(4, 130), false)
+			return err
+		})
+		e.eq(len(e.flagRows(a, box, all())), 298, "rows")
+		list := e.flagRows(a, box, set(3, 4, 5))
+		e.eq(len(list), 2, "rows of a set")
+		e.eq(strings.Contains(list[0], "Later"), true, "a row with a keyword")
+		e.view(a, func(tx mailstore.Tx) error {
+			for range tx.FlagRows(box, all()) {
+				break
+			}
+			for _, err := range tx.FlagRows(99, all()) {
+				e.is(err, mailstore.ErrNoMailbox, "rows of no mailbox")
+			}
+			return nil
+		})
+	}},
 	{"operations", func(e *env) {
 		a := e.account()
 		box := e.inbox(a)

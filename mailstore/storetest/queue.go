@@ -20,7 +20,13 @@ var queueTests = []test{
 			e.enqueue(a, e.item(owner, "delivery", fmt.Sprint(hours), time.Duration(hours)*time.Hour))
 		}
 		e.enqueue(a, e.item(a, "term", "other class", -time.Hour))
+		waiting, err := e.s.Queue().Waiting(e.ctx)
+		e.no(err, "waiting")
+		e.eq(waiting, map[string]int{"delivery": 4, "term": 1}, "waiting")
 		e.eq(payloads(e.lease("delivery", "w1", 2)), "-2 -1", "first two")
+		waiting, err = e.s.Queue().Waiting(e.ctx)
+		e.no(err, "waiting")
+		e.eq(waiting["delivery"], 4, "waiting, with those that are leased")
 		e.eq(payloads(e.lease("delivery", "w2", 9)), "0", "the rest that is due")
 		e.eq(payloads(e.lease("delivery", "w2", 9)), "", "nothing is due")
 		e.clock.advance(3 * time.Hour)

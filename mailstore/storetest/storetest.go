@@ -55,6 +55,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Copy", copyTests},
 		{"Changes", changesTests},
 		{"Letter", letterTests},
+		{"Keep", keepTests},
 		{"Journal", journalTests},
 		{"Queue", queueTests},
 		{"Watch", watchTests},
@@ -62,9 +63,10 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 		{"Quota", quotaTests},
 		{"Import", importTests},
 		{"Body", bodyTests},
+		{"Texts", textTests},
 		{"Secret", secretTests},
 		{"Concurrent", concurrentTests},
-		{"History", historyTests},
+		{"Race", raceTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -73,6 +75,7 @@ func Run(t *testing.T, fixture func(t *testing.T) Fixture) {
 			}
 		})
 	}
+	t.Run("History", func(t *testing.T) { testHistories(t, fixture) })
 }
 
 type test struct {
@@ -314,6 +317,30 @@ func (e *env) messages(account mailstore.ID, box mailstore.MailboxID, fields mai
 			}
 			list = append(list, m)
 		}
+		return nil
+	})
+	return list
+}
+
+// flagRows reads the flags of a set, and compares them with the messages.
+func (e *env) flagRows(account mailstore.ID, box mailstore.MailboxID, in mailstore.UIDSet) (list []string) {
+	e.Helper()
+	e.view(account, func(tx mailstore.Tx) error {
+		list = nil
+		for r, err := range tx.FlagRows(box, in) {
+			if err != nil {
+				return err
+			}
+			list = append(list, fmt.Sprint(r))
+		}
+		var messages []string
+		for m, err := range tx.Messages(box, in, 0) {
+			if err != nil {
+				return err
+			}
+			messages = append(messages, fmt.Sprint(mailstore.FlagRow{UID: m.UID, ModSeq: m.ModSeq, Flags: m.Flags, Keywords: m.Keywords}))
+		}
+		e.eq(list, messages, "rows of flags beside messages")
 		return nil
 	})
 	return list

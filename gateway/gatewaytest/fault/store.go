@@ -77,6 +77,10 @@ func (s *Store) Directory() mailstore.Directory { return directory{s.inner.Direc
 // Bodies implements mailstore.Store.
 func (s *Store) Bodies() body.Store { return bodies{s.inner.Bodies(), s.script} }
 
+// Texts implements mailstore.Store. What they fail with loses nothing, so it is
+// not in the plan.
+func (s *Store) Texts() mailstore.Texts { return s.inner.Texts() }
+
 // Sweep implements mailstore.Store.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepReport, error) {
 	if err := s.script.alive(); err != nil {

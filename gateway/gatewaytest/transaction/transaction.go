@@ -83,6 +83,11 @@ func (s store) Directory() mailstore.Directory {
 	return s.Store.Directory()
 }
 
+func (s store) Texts() mailstore.Texts {
+	s.guard.outside("Texts")
+	return s.Store.Texts()
+}
+
 func (s store) Bodies() body.Store { return bodies{s.Store.Bodies(), s.guard} }
 
 type bodies struct {
