@@ -265,8 +265,19 @@ func (st *staging) clear() error {
 		for _, name := range names {
 			errs = append(errs, os.Remove(filepath.Join(dir, name)))
 		}
+		errs = append(errs, dropTexts(dir))
 	}
 	return errors.Join(errs...)
+}
+
+// dropTexts removes the texts for searching, which no backup has and every
+// start makes anew.
+func dropTexts(dir string) error {
+	err := os.Remove(filepath.Join(dir, textsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // fill copies the files of the backup, and compares them with what was written.
@@ -337,6 +348,9 @@ func (st *staging) publish() error {
 		}
 	}
 	if err := body.SyncDir(st.dir); err != nil {
+		return err
+	}
+	if err := dropTexts(st.path); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(st.path, metaFile), filepath.Join(st.dir, metaFile)); err != nil {
