@@ -51,12 +51,14 @@ func (c *inspector) boxRow(k, raw []byte) {
 func (v *view) tally(b *boxRecord) (found boxRecord, err error) {
 	prefix := boxKey(v.keys.num, b.ID)
 	found.UIDNext = 1
+	doomed := v.doomedIn(prefix, nil, nil)
 	var flags []flagRow
 	v.scan(bFlag, prefix, nil, func(k, raw []byte) bool {
 		if flags, err = decodeChunk(flags[:0], binary.BigEndian.Uint32(k[8:]), raw); err != nil {
 			return false
 		}
 		for _, f := range flags {
+			delete(doomed, f.uid) // it stands
 			found.Messages++
 			found.countFlags(f.flags, 1)
 			found.UIDNext = max(found.UIDNext, f.uid+1)
@@ -67,7 +69,6 @@ func (v *view) tally(b *boxRecord) (found boxRecord, err error) {
 	if err != nil {
 		return found, err
 	}
-	doomed := v.doomedIn(prefix, nil, nil)
 	var r row
 	v.scan(bRow, prefix, nil, func(k, raw []byte) bool {
 		if err = r.decode(raw); err != nil {
