@@ -115,12 +115,17 @@ func (c *inspector) keepRow(k, raw []byte) {
 }
 
 func (c *inspector) keepEndRow(k, _ []byte) {
-	kept, err := c.v.Kept(mailstore.ID(k[12:]))
-	if err == nil && bytes.Equal(keepEndKey(c.v.keys.num, kept), k) {
+	email := mailstore.ID(k[12:])
+	kk := keepKey(c.v.keys.num, email)
+	raw := c.get(bKeep, kk)
+	if raw == nil {
+		c.find(bKeep, kk, mailstore.DamageMissing, "message %s, whose term has an end", email)
 		return
 	}
-	// One that cannot be read tells of itself, and gets no end.
-	c.find(bKeepEnd, k, mailstore.DamageOrphan, "message %s has no such end", kept.EmailID)
+	// A term that cannot be read tells of itself, and is made anew from its end.
+	if kept, err := decodeKept(email, raw); err == nil && !bytes.Equal(keepEndKey(c.v.keys.num, kept), k) {
+		c.find(bKeepEnd, k, mailstore.DamageOrphan, "message %s has another end, or none", email)
+	}
 }
 
 // vaultRow checks a message of the vault: what is sealed under the key of its

@@ -46,8 +46,9 @@ func (m *mender) mendDoomed(u *update, d damageAt) (string, error) {
 }
 
 // mendKeep makes anew what is kept of a message whose term is lost, where the
-// message is there. Nobody knows whether it was held: so it is, without an end,
-// until an operator releases it.
+// message is there. One that stands in the order of the ends has that end and was
+// not held. Of others nobody knows: so they are held, without an end, until an
+// operator releases them.
 func (m *mender) mendKeep(u *update, d damageAt) (string, error) {
 	id := mailstore.ID(d.k[4:])
 	raw := m.get(bKeep, d.k)
@@ -59,11 +60,34 @@ func (m *mender) mendKeep(u *update, d damageAt) (string, error) {
 			return "", err
 		}
 	}
-	letter, there := u.letterOf(id)
-	if !there {
-		return mailstore.MendSetAside, m.del(bKeep, d.k)
+	end := d.from
+	if len(end) != keySizes[bKeepEnd] {
+		end = m.endOf(d.k, id)
 	}
-	return m.rebuilt(bKeep, d.k, encodeKept(mailstore.Kept{EmailID: id, LetterID: letter, Held: true}))
+	letter, there := u.letterOf(id)
+	switch {
+	case !there && raw != nil:
+		return mailstore.MendSetAside, m.del(bKeep, d.k)
+	case !there:
+		return m.removed(bKeepEnd, end)
+	}
+	kept := mailstore.Kept{EmailID: id, LetterID: letter, Held: true}
+	if end != nil {
+		until := decoder{b: end[4:]}
+		kept.Held, kept.Until = false, until.time()
+	}
+	return m.rebuilt(bKeep, d.k, encodeKept(kept))
+}
+
+// endOf is where a message stands in the order of the ends, nil when it does not.
+func (t *txn) endOf(k []byte, id mailstore.ID) (end []byte) {
+	t.scan(bKeepEnd, k[:4], nil, func(ek, _ []byte) bool {
+		if len(ek) == keySizes[bKeepEnd] && mailstore.ID(ek[12:]) == id {
+			end = copied(ek)
+		}
+		return end == nil
+	})
+	return end
 }
 
 // letterOf is the letter of a message that has a row or is in the vault.

@@ -93,13 +93,13 @@ func TestKeptDamage(t *testing.T) {
 	}
 }
 
-// TestLostTerm expects that a message whose term is lost or makes no sense is
-// held, and stays in the vault or goes there.
+// TestLostTerm expects that a message whose term is lost or makes no sense has
+// the end in whose order it stands, or is held.
 func TestLostTerm(t *testing.T) {
 	opts := heldDrops(t.TempDir())
 	a := fullStore(t, opts)
 	s := opened(t, opts)
-	vaulted, gone := mailstore.ID{15: 1}, mailstore.NewID()
+	vaulted, gone, end := mailstore.ID{15: 1}, mailstore.NewID(), time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
 	var standing mailstore.Message
 	err := s.View(ctx, a, func(tx mailstore.Tx) error {
 		for m, err := range tx.Messages(1, mailstore.UIDSet{{Start: 2, Stop: 2}}, mailstore.FieldMeta) {
@@ -124,6 +124,23 @@ func TestLostTerm(t *testing.T) {
 	if err := s.Check(ctx); err != nil {
 		t.Error(err)
 	}
+	err = s.View(ctx, a, func(tx mailstore.Tx) error {
+		k, err := tx.Kept(vaulted)
+		if err != nil || k.Held || k.Until.IsZero() || k.LetterID != standing.LetterID {
+			t.Errorf("kept: %+v, %v", k, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	err = s.submit(ctx, func(w *work) error { // now nothing tells of its end
+		return errors.Join(w.del(bKeep, keepKey(1, vaulted)), w.del(bKeepEnd, w.endOf(key(uint32(1)), vaulted)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend(t, s)
 	for _, id := range []mailstore.ID{vaulted, standing.EmailID} {
 		err = s.Update(ctx, a, func(tx mailstore.UpdateTx) error {
 			k, err := tx.Kept(id)
@@ -136,7 +153,22 @@ func TestLostTerm(t *testing.T) {
 			t.Errorf("not held: %v", err)
 		}
 	}
-	err = s.View(ctx, a, func(tx mailstore.Tx) error { _, err := tx.Kept(gone); return err })
+	err = s.submit(ctx, func(w *work) error { // one without sense that has an end
+		k := mailstore.Kept{EmailID: standing.EmailID, Until: end}
+		return errors.Join(w.put(bKeep, keepKey(1, standing.EmailID), []byte("no sense")), w.put(bKeepEnd, keepEndKey(1, k), nil))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend(t, s)
+	err = s.View(ctx, a, func(tx mailstore.Tx) error {
+		k, err := tx.Kept(standing.EmailID)
+		if err != nil || k.Held || !k.Until.Equal(end) {
+			t.Errorf("kept: %+v, %v", k, err)
+		}
+		_, err = tx.Kept(gone)
+		return err
+	})
 	if !errors.Is(err, mailstore.ErrNotKept) {
 		t.Errorf("the term of a message that is not there: %v", err)
 	}

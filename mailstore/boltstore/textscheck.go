@@ -172,7 +172,7 @@ func (t *textChecker) bodyRow(k, v []byte) {
 		t.badText(tBody, k, "a text without its head")
 		return
 	}
-	if keys, _ := t.textKeys(k); keys != nil {
+	if keys, _ := t.textKeys(k); keys != nil && t.opts.Bodies {
 		if _, err := keys.text.Open(nil, nil, v, textAD('b', k)); err != nil {
 			t.badText(tBody, k, "its tag does not fit")
 		}
