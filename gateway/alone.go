@@ -55,7 +55,7 @@ func OpenAlone(ctx context.Context, cfg config.Config, o Options) (_ *Alone, err
 	office := letter.NewOffice(letter.Options{Store: store, Maker: maker, Now: o.Now, Logger: o.Logger})
 	known := func() *registry.Registry { return reg }
 	return &Alone{store: store, admin: admin.New(admin.Options{
-		Store: store, Office: office, Now: o.Now, Logger: o.Logger,
+		Store: store, Checker: store, Office: office, Now: o.Now, Logger: o.Logger,
 		Accounts: template.New(template.Options{
 			Store: store, Book: func() template.Book {
 				return template.Book{Rules: rules, Suffixes: suffixes, Registry: reg, Signs: cfg.Signs}

@@ -165,7 +165,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		return nil, err
 	}
 	g.admin = admin.New(admin.Options{
-		Store: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
+		Store: store, Checker: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
 		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload, RotateKey: g.rotateKey,
 		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
 		Backup:   g.backups.admin(), Recovery: g.recovery,

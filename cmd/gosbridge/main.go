@@ -24,6 +24,7 @@ const (
 	exitUsage    = 2
 	exitNotFound = 3
 	exitTooLate  = 4
+	exitDamaged  = 5
 )
 
 func main() {
@@ -48,6 +49,8 @@ func exitStatus(err error) int {
 		return exitNotFound
 	case errors.Is(err, admin.ErrTooLate):
 		return exitTooLate
+	case errors.Is(err, errDamaged):
+		return exitDamaged
 	}
 	return exitFailure
 }

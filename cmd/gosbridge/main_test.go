@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.etcd.io/bbolt"
 )
 
 func TestMain(m *testing.M) {
@@ -24,11 +27,13 @@ func TestMain(m *testing.M) {
 // The commands as people type them. Each script has four free ports, as
 // $SMTPS, $SMTP, $IMAPS and $IMAP. Beside the usual commands they have
 // "await FILE PATTERN", for what a program in the background writes, and
-// "hangup", which sends SIGHUP to the programs in the background.
+// "hangup", which sends SIGHUP to the programs in the background, "status N
+// COMMAND", for a command that ends with that exit status, and "spoil FILE BUCKET
+// remove|flip", which damages the last row of a bucket.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "hangup": hangup},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "hangup": hangup, "status": status, "spoil": spoil},
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"SMTPS", "SMTP", "IMAPS", "IMAP"} {
 				port, err := freePort()
@@ -72,6 +77,38 @@ func hangup(ts *testscript.TestScript, _ bool, args []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(syscall.SIGHUP))
 	}
+}
+
+// status runs a command that must end with an exit status.
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("ended with %v, want status %s", err, args[0])
+	}
+}
+
+// spoil damages the last row of a bucket: it goes, or its last bit changes.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: spoil FILE BUCKET remove|flip")
+	}
+	db, err := bbolt.Open(ts.MkAbs(args[0]), 0o600, &bbolt.Options{Timeout: 5 * time.Second, NoFreelistSync: true})
+	ts.Check(err)
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(args[1]))
+		k, v := b.Cursor().Last()
+		k, v = bytes.Clone(k), bytes.Clone(v)
+		if args[2] == "remove" {
+			return b.Delete(k)
+		}
+		v[len(v)-1] ^= 1
+		return b.Put(k, v)
+	})
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // freePort finds a port below those that the system gives to connections, so

@@ -54,15 +54,21 @@ func call[Out any](cmd *cobra.Command, config, op string, in any, text func(io.W
 // callLong is call for an operation that may take minutes: its progress is
 // shown meanwhile.
 func callLong[Out any](cmd *cobra.Command, config, op string, in any, text func(io.Writer, Out) error) error {
+	_, err := answerLong(cmd, config, op, in, text)
+	return err
+}
+
+// answerLong is callLong for who needs the answer too.
+func answerLong[Out any](cmd *cobra.Command, config, op string, in any, text func(io.Writer, Out) error) (out Out, err error) {
 	ctx, end := watched(cmd)
-	return operate(cmd, config, func(c caller) error {
-		var out Out
+	err = operate(cmd, config, func(c caller) error {
 		err := c.Call(ctx, op, in, &out)
 		if end(); err != nil {
 			return advise(op, err)
 		}
 		return show(cmd, out, text)
 	})
+	return out, err
 }
 
 // listings say which command lists what an operation did not find.
@@ -112,8 +118,8 @@ func table(w io.Writer, rows [][]string) error {
 // failure is an error for scripts.
 type failure struct {
 	Error string `json:"error"`
-	// Kind is usage, invalid, not-found, conflict, too-late, forbidden or
-	// failure, for all else.
+	// Kind is usage, invalid, not-found, conflict, too-late, forbidden, damaged
+	// or failure, for all else.
 	Kind   string `json:"kind"`
 	Status int    `json:"status"` // of the exit
 }
@@ -129,6 +135,8 @@ func complain(w io.Writer, cmd *cobra.Command, args []string, err error) {
 	switch {
 	case errors.Is(err, errUsage):
 		f.Kind = "usage"
+	case errors.Is(err, errDamaged):
+		f.Kind = "damaged"
 	case f.Kind == "":
 		f.Kind = "failure"
 	}

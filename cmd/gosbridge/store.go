@@ -4,6 +4,8 @@ import "github.com/spf13/cobra"
 
 func newStore(config *string) *cobra.Command {
 	return group("store", "The store and its backups",
+		newStoreCheck(config),
+		newStoreRepair(config),
 		newStoreBackup(config),
 		newStoreRestore(config),
 		newStoreResume(config),

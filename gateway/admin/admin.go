@@ -25,8 +25,10 @@ import (
 
 // Options are what a Service works on.
 type Options struct {
-	Store  mailstore.Store
-	Office *letter.Office
+	Store mailstore.Store
+	// Checker checks and repairs the same store.
+	Checker mailstore.Checker
+	Office  *letter.Office
 	// Accounts makes accounts with all that they start with.
 	Accounts *template.Provider
 	// Registry is the registry in force.
@@ -97,6 +99,8 @@ func New(o Options) *Service {
 		OpReload:           change(s.reload),
 		OpSessionList:      look(s.sessionList),
 		OpSessionKick:      change(s.sessionKick),
+		OpStoreCheck:       long(look(s.storeCheck)),
+		OpStoreRepair:      long(change(s.storeRepair)),
 		OpStoreRotateKey:   change(s.storeRotateKey),
 		OpStoreBackup:      long(change(s.storeBackup)),
 		OpStoreResume:      change(s.storeResume),
@@ -134,6 +138,8 @@ const (
 	OpReload           = "reload"
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
+	OpStoreCheck       = "store/check"
+	OpStoreRepair      = "store/repair"
 	OpStoreBackup      = "store/backup"
 	OpStoreResume      = "store/resume"
 	OpKeyExported      = "key/exported"

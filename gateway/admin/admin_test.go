@@ -63,7 +63,7 @@ func newRigWith(t *testing.T, sessions admin.Sessions) *rig {
 	}
 	r := &rig{data: data, store: store}
 	r.Service = admin.New(admin.Options{
-		Store: store, Now: r.now, Logger: log, Sessions: sessions,
+		Store: store, Checker: store, Now: r.now, Logger: log, Sessions: sessions,
 		Office: letter.NewOffice(letter.Options{Store: store, Now: time.Now, Logger: log}),
 		Accounts: template.New(template.Options{
 			Store: store, Book: func() template.Book { return template.Book{Rules: rules, Registry: reg} }, Now: time.Now, Logger: log,

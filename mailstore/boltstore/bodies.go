@@ -82,10 +82,19 @@ func (r *wrapping) encode() []byte {
 }
 
 func decodeWrapping(raw []byte) (wrapping, error) {
+	r, err := parseWrapping(raw)
+	if err == nil && r.uses == 0 {
+		err = fmt.Errorf("wrapping without uses: %w", mailstore.ErrDamaged)
+	}
+	return r, err
+}
+
+// parseWrapping is decodeWrapping for who doubts the uses.
+func parseWrapping(raw []byte) (wrapping, error) {
 	d := decoder{b: raw}
 	r := wrapping{uses: d.uint(), size: int64(d.uint()), place: d.fixed64()}
 	r.wrapped = d.b
-	if d.bad || r.uses == 0 {
+	if d.bad {
 		return r, fmt.Errorf("wrapping: %w", mailstore.ErrDamaged)
 	}
 	return r, nil

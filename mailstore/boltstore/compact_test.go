@@ -239,7 +239,7 @@ func TestCompactUnderLoad(t *testing.T) {
 	}
 	load(func(i int) error { written.Add(1); return letterWithBody(s, a, 1, 100+i%3*40_000) })
 	load(func(i int) error { written.Add(1); return letterWithBody(s, a, 1, 1_500_000*(i%2)+10) })
-	load(func(int) error { return churn(s, a) })
+	load(func(int) error { return compactChurn(s, a) })
 	load(func(int) error { return readFirst(s, a) })
 	load(func(int) error {
 		select {
@@ -273,8 +273,8 @@ func TestCompactUnderLoad(t *testing.T) {
 	verify(reopen(t, opts))
 }
 
-// churn makes a mailbox, fills it by a copy, changes flags and deletes it.
-func churn(s *Store, a mailstore.ID) error {
+// compactChurn makes a mailbox, fills it by a copy, changes flags and deletes it.
+func compactChurn(s *Store, a mailstore.ID) error {
 	var box mailstore.Mailbox
 	err := s.Update(ctx, a, func(tx mailstore.UpdateTx) (err error) {
 		if box, err = tx.CreateMailbox(mailstore.NewID().String(), ""); err != nil {

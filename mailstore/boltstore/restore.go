@@ -354,6 +354,9 @@ func (st *staging) publish() error {
 	if err := dropTexts(st.path); err != nil {
 		return err
 	}
+	if err := dropTexts(st.path); err != nil {
+		return err
+	}
 	if err := os.Rename(filepath.Join(st.path, metaFile), filepath.Join(st.dir, metaFile)); err != nil {
 		return err
 	}

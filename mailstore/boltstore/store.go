@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,7 +180,7 @@ func newStore(opts Options) *Store {
 // openFiles opens the metadata file and the bodies, and closes what it opened
 // when it fails.
 func (s *Store) openFiles(path string) (err error) {
-	s.db, err = boltfile.Open(path, s.fileOptions())
+	err = s.openMeta(path)
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
 	}
@@ -191,7 +192,7 @@ func (s *Store) openFiles(path string) (err error) {
 			_ = s.db.Close()
 		}
 	}()
-	if err = s.openFormat(); err == nil {
+	if err = guardPages(s.openFormat); err == nil {
 		s.durable = &durable{}
 		err = s.durable.open(s.db)
 	}
@@ -217,6 +218,49 @@ func (s *Store) fileOptions() bolt.Options {
 		NoStatistics:   true,
 		MaxSize:        int(s.opts.MaxFile),
 	}
+}
+
+// openMeta opens the metadata file. A file whose pages make no sense, or that is
+// cut short, is ErrDamaged.
+func (s *Store) openMeta(path string) error {
+	err := guardPages(func() (err error) {
+		s.db, err = boltfile.Open(path, s.fileOptions())
+		return err
+	})
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		return fmt.Errorf("%w: %w", err, mailstore.ErrDamaged)
+	}
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		err = s.db.View(func(tx *bolt.Tx) error {
+			if info.Size() < tx.Size() {
+				return fmt.Errorf("%d octets where %d were written: %w", info.Size(), tx.Size(), mailstore.ErrDamaged)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// guardPages makes ErrDamaged of the panics by which bbolt, and the memory map
+// under it, answer pages that make no sense or cannot be read.
+func guardPages(fn func() error) error { return guardedBy(mailstore.ErrDamaged, fn) }
+
+// guardedBy makes such panics the error damage.
+func guardedBy(damage error, fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("page not readable: %v: %w", p, damage)
+		}
+	}()
+	return fn()
 }
 
 // hook calls the test's hook.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -31,15 +30,7 @@ func isDamage(err error) bool { return errors.Is(err, errTextsDamaged) }
 
 // guarded turns what a damaged file does to its reader, panics of bbolt and
 // faults in the map, into errTextsDamaged.
-func guarded(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errTextsDamaged, p)
-		}
-	}()
-	return fn()
-}
+func guarded(fn func() error) error { return guardedBy(errTextsDamaged, fn) }
 
 // open opens the file, and makes it anew when it is of no use: texts are never
 // a reason not to start.
