@@ -64,7 +64,7 @@ func (w *maildirWriter) Begin(name string, subscribed bool) (renamed bool, err e
 	file := wire.EncodeMailbox(fileName(name))
 	if name != inbox {
 		if renamed = len(file) > maxFileName; renamed {
-			file = fmt.Sprintf("Mailbox-%d", w.box)
+			file = fmt.Sprintf(numbered, w.box)
 		}
 		w.dir = "." + file
 		if err := w.root.Mkdir(w.dir, folderMode); err != nil {

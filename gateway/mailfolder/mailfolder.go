@@ -86,6 +86,10 @@ const subscriptions = "subscriptions"
 // Linux), with room for an ending.
 const maxFileName = 240
 
+// numbered is the name of a mailbox whose own is too long. No name is written
+// like that, for a backslash in one becomes an escape.
+const numbered = `Mailbox\#%d`
+
 const inbox = "INBOX"
 
 // escaped are the characters that a level of a name cannot hold in the name of

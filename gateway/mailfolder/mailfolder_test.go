@@ -66,7 +66,7 @@ func odd() []letter {
 }
 
 // names are of mailboxes that a file cannot have.
-var names = []string{"INBOX", "INBOX/Sub", "Дела/2026/№ 5", "a.b/c\\2e.d", ".hidden", "R&D", "cur", "~", strings.Repeat("ж", 240)}
+var names = []string{"INBOX", "INBOX/Sub", "Дела/2026/№ 5", "a.b/c\\2e.d", ".hidden", "R&D", "cur", "~", "Mailbox-10", strings.Repeat("ж", 240)}
 
 // formats are the writers with their readers.
 var formats = []struct {
@@ -150,7 +150,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			for i, name := range names {
 				if len(name) > 400 {
-					name = fmt.Sprintf("Mailbox-%d", i+1)
+					name = fmt.Sprintf(`Mailbox\#%d`, i+1)
 				}
 				f, ok := found[name]
 				if !ok || f.Subscribed != (i%2 == 0) {

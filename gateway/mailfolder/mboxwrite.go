@@ -77,7 +77,7 @@ func (w *mboxWriter) Begin(name string, subscribed bool) (renamed bool, err erro
 	w.box++
 	file := fileName(name)
 	if renamed = len(file) > maxFileName; renamed {
-		file = fmt.Sprintf("Mailbox-%d", w.box)
+		file = fmt.Sprintf(numbered, w.box)
 	}
 	if subscribed {
 		w.subscribed.WriteString(file + "\n")
