@@ -7,6 +7,8 @@ func newStore(config *string) *cobra.Command {
 		newStoreBackup(config),
 		newStoreRestore(config),
 		newStoreResume(config),
+		newStoreExport(config),
+		newStoreImport(config),
 		newStoreRotateKey(config),
 	)
 }

@@ -19,6 +19,7 @@ import (
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
+	"gosbridge/gateway/transfer"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
 )
@@ -56,6 +57,7 @@ type Options struct {
 type Service struct {
 	o          Options
 	passwords  *auth.Passwords
+	mover      *transfer.Mover
 	exports    exports
 	operations map[string]operation
 }
@@ -69,7 +71,10 @@ type operation struct {
 
 // New returns a service.
 func New(o Options) *Service {
-	s := &Service{o: o, passwords: auth.NewPasswords()}
+	s := &Service{
+		o: o, passwords: auth.NewPasswords(),
+		mover: transfer.New(transfer.Options{Store: o.Store, Owns: letter.Owns, Now: o.Now}),
+	}
 	s.operations = map[string]operation{
 		OpAccountAdd:       change(s.accountAdd),
 		OpAccountList:      look(s.accountList),
@@ -99,6 +104,8 @@ func New(o Options) *Service {
 		OpSessionKick:      change(s.sessionKick),
 		OpStoreRotateKey:   change(s.storeRotateKey),
 		OpStoreBackup:      long(change(s.storeBackup)),
+		OpStoreExport:      long(change(s.storeExport)),
+		OpStoreImport:      long(change(s.storeImport)),
 		OpStoreResume:      change(s.storeResume),
 		OpKeyExported:      change(s.keyExported),
 	}
@@ -134,6 +141,8 @@ const (
 	OpSessionList      = "session/list"
 	OpSessionKick      = "session/kick"
 	OpStoreBackup      = "store/backup"
+	OpStoreExport      = "store/export"
+	OpStoreImport      = "store/import"
 	OpStoreResume      = "store/resume"
 	OpKeyExported      = "key/exported"
 )
