@@ -76,6 +76,7 @@ var listings = map[string]string{
 	"account":    "the accounts are shown by: gosbridge account list",
 	"credential": "accounts and credentials are shown by: gosbridge credential list",
 	"letter":     "the letters are shown by: gosbridge letter list",
+	"store":      "the accounts are shown by: gosbridge account list",
 	"session":    "the sessions are shown by: gosbridge session list",
 	"vault":      "what is in a vault is shown by: gosbridge vault list ADDRESS",
 	"registry":   "entries are found by: gosbridge registry search TEXT",

@@ -10,6 +10,8 @@ func newStore(config *string) *cobra.Command {
 		newStoreRestore(config),
 		newStoreResume(config),
 		newStoreCompact(config),
+		newStoreExport(config),
+		newStoreImport(config),
 		newStoreRotateKey(config),
 	)
 }

@@ -19,6 +19,7 @@ import (
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/recovery"
 	"gosbridge/gateway/template"
+	"gosbridge/gateway/transfer"
 	"gosbridge/mailstore"
 	"gosbridge/policy/registry"
 )
@@ -58,6 +59,7 @@ type Options struct {
 type Service struct {
 	o          Options
 	passwords  *auth.Passwords
+	mover      *transfer.Mover
 	exports    exports
 	operations map[string]operation
 }
@@ -71,7 +73,10 @@ type operation struct {
 
 // New returns a service.
 func New(o Options) *Service {
-	s := &Service{o: o, passwords: auth.NewPasswords()}
+	s := &Service{
+		o: o, passwords: auth.NewPasswords(),
+		mover: transfer.New(transfer.Options{Store: o.Store, Owns: letter.Owns, Now: o.Now}),
+	}
 	s.operations = map[string]operation{
 		OpAccountAdd:       change(s.accountAdd),
 		OpAccountList:      look(s.accountList),
@@ -103,6 +108,8 @@ func New(o Options) *Service {
 		OpStoreRepair:      long(change(s.storeRepair)),
 		OpStoreRotateKey:   change(s.storeRotateKey),
 		OpStoreBackup:      long(change(s.storeBackup)),
+		OpStoreExport:      long(change(s.storeExport)),
+		OpStoreImport:      long(change(s.storeImport)),
 		OpStoreResume:      change(s.storeResume),
 		OpKeyExported:      change(s.keyExported),
 		OpStoreCompact:     long(change(s.storeCompact)),
@@ -141,6 +148,8 @@ const (
 	OpStoreCheck       = "store/check"
 	OpStoreRepair      = "store/repair"
 	OpStoreBackup      = "store/backup"
+	OpStoreExport      = "store/export"
+	OpStoreImport      = "store/import"
 	OpStoreResume      = "store/resume"
 	OpKeyExported      = "key/exported"
 	OpStoreCompact     = "store/compact"

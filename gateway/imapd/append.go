@@ -169,23 +169,11 @@ func (s *session) takeIn(src io.Reader, size int64) (body.Ref, []byte, error) {
 		ref, err := s.srv.store.Bodies().Put(s.ctx, bytes.NewReader(data))
 		return ref, summary, err
 	}
-	pr, pw := io.Pipe()
 	var summary []byte
-	var indexErr error
-	indexed := make(chan struct{})
-	go func() {
-		defer close(indexed)
-		summary, indexErr = message.Index(pr, message.Limits{})
-		// The body is stored even where the index stops early.
-		pr.CloseWithError(indexErr)
-	}()
-	ref, err := s.srv.store.Bodies().Put(s.ctx, io.TeeReader(src, pw))
-	pw.CloseWithError(err)
-	<-indexed
-	if err == nil && indexErr != nil {
-		s.discard(ref)
-		err = indexErr
-	}
+	ref, err := body.PutRead(s.ctx, s.srv.store.Bodies(), src, func(r io.Reader) (err error) {
+		summary, err = message.Index(r, message.Limits{})
+		return err
+	})
 	return ref, summary, err
 }
 

@@ -3,56 +3,21 @@ package imapd
 import (
 	"errors"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/emersion/go-imap/v2"
-	"golang.org/x/text/unicode/norm"
 
 	"gosbridge/mailstore"
 )
 
-// Limits of mailbox names.
-const (
-	maxNameOctets = 500
-	maxNameLevels = 16
-)
-
 var errBadName = no("CANNOT", "not a mailbox name")
 
-// normalName gives a name the form in which the store keeps it: NFC, as
-// Net-Unicode has it (RFC 9051 §5.1, RFC 5198 §2), without
-// a trailing delimiter, INBOX in this case. Names that could not be listed or
-// that hide something are refused.
+// normalName gives a name the form in which the store keeps it.
 func normalName(name string) (string, error) {
-	name = norm.NFC.String(strings.TrimSuffix(name, string(mailstore.Delimiter)))
-	if name == "" || len(name) > maxNameOctets || !utf8.ValidString(name) {
+	normal, err := mailstore.NormalName(name)
+	if err != nil {
 		return "", errBadName
 	}
-	levels := strings.Split(name, string(mailstore.Delimiter))
-	if len(levels) > maxNameLevels {
-		return "", errBadName
-	}
-	for _, level := range levels {
-		if level == "" || level == "." || level == ".." {
-			return "", errBadName
-		}
-	}
-	if strings.ContainsFunc(name, badInName) {
-		return "", errBadName
-	}
-	if strings.EqualFold(levels[0], "INBOX") {
-		levels[0] = "INBOX"
-	}
-	return strings.Join(levels, string(mailstore.Delimiter)), nil
-}
-
-// badInName reports what no name may hold: wildcards; controls, line and
-// paragraph separators and code points that are not assigned (RFC 5198 §2, RFC
-// 6855 §3); and format characters, which are not seen.
-func badInName(r rune) bool {
-	return r == '*' || r == '%' || r == utf8.RuneError ||
-		unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Cn, unicode.Cf)
+	return normal, nil
 }
 
 // boxName reads the only argument of a command that changes a mailbox.

@@ -81,10 +81,10 @@ func bulkStore(t testing.TB, opts Options) (*Store, mailstore.ID) {
 		if i == 30 {
 			into = 1
 		}
-		if err := letterWithBody(s, a, into, 300_000); err != nil {
+		if err := compactLetter(s, a, into, 300_000); err != nil {
 			t.Fatal(err)
 		}
-		if err := letterWithBody(s, a, into, 15_000); err != nil {
+		if err := compactLetter(s, a, into, 15_000); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,8 +103,8 @@ func bulkStore(t testing.TB, opts Options) (*Store, mailstore.ID) {
 	return s, a
 }
 
-// letterWithBody appends a message with a body of n octets.
-func letterWithBody(s *Store, a mailstore.ID, box mailstore.MailboxID, n int) error {
+// compactLetter appends a message with a body of n octets.
+func compactLetter(s *Store, a mailstore.ID, box mailstore.MailboxID, n int) error {
 	ref, err := s.Bodies().Put(ctx, strings.NewReader(strings.Repeat("x", n)))
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func TestCompact(t *testing.T) {
 	if err := s.Check(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := letterWithBody(s, a, 1, 300_000); err != nil {
+	if err := compactLetter(s, a, 1, 300_000); err != nil {
 		t.Error(err)
 	}
 	if err := s.Close(); err != nil {
@@ -237,8 +237,8 @@ func TestCompactUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	load(func(i int) error { written.Add(1); return letterWithBody(s, a, 1, 100+i%3*40_000) })
-	load(func(i int) error { written.Add(1); return letterWithBody(s, a, 1, 1_500_000*(i%2)+10) })
+	load(func(i int) error { written.Add(1); return compactLetter(s, a, 1, 100+i%3*40_000) })
+	load(func(i int) error { written.Add(1); return compactLetter(s, a, 1, 1_500_000*(i%2)+10) })
 	load(func(int) error { return compactChurn(s, a) })
 	load(func(int) error { return readFirst(s, a) })
 	load(func(int) error {
@@ -452,7 +452,7 @@ func BenchmarkCompact(b *testing.B) {
 					return
 				default:
 				}
-				if err := letterWithBody(s, a, 1, 4096); err != nil {
+				if err := compactLetter(s, a, 1, 4096); err != nil {
 					b.Error(err)
 					return
 				}

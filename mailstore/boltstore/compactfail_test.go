@@ -39,7 +39,7 @@ func TestCompactFails(t *testing.T) {
 						if err := s.Directory().PutSetting(ctx, "name", []byte(time.Now().String())); err != nil {
 							return err
 						}
-						if err := letterWithBody(s, a, 1, 20_000); err != nil {
+						if err := compactLetter(s, a, 1, 20_000); err != nil {
 							return err
 						}
 					}
@@ -59,7 +59,7 @@ func TestCompactFails(t *testing.T) {
 					t.Errorf("files %v, were %v", got, files)
 				}
 				n = messages(t, s, a)
-				if err := letterWithBody(s, a, 1, 20_000); err != nil {
+				if err := compactLetter(s, a, 1, 20_000); err != nil {
 					t.Error(err)
 				}
 				if s.changes != nil {
@@ -160,7 +160,7 @@ func TestCompactFullDisk(t *testing.T) {
 	defer signal.Reset(syscall.SIGXFSZ)
 	opts := Options{Dir: t.TempDir()}
 	s, a := testStore(t, opts)
-	if err := letterWithBody(s, a, 1, 12_000_000); err != nil {
+	if err := compactLetter(s, a, 1, 12_000_000); err != nil {
 		t.Fatal(err)
 	}
 	var old unix.Rlimit
@@ -182,7 +182,7 @@ func TestCompactFullDisk(t *testing.T) {
 	if names := fileNames(t, opts.Dir); slices.Contains(names, "bodies-0.db"+boltfile.Suffix) {
 		t.Errorf("left: %v", names)
 	}
-	if err := letterWithBody(s, a, 1, 300_000); err != nil {
+	if err := compactLetter(s, a, 1, 300_000); err != nil {
 		t.Error(err)
 	}
 }
