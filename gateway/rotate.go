@@ -17,15 +17,20 @@ import (
 func (g *Gateway) rotateKey(ctx context.Context, key [32]byte) error {
 	g.changing.Lock() // a reload compares the key in use
 	defer g.changing.Unlock()
-	if err := rotateKey(ctx, g.store, key); err != nil {
-		return err
+	err := rotateKey(ctx, g.store, key)
+	// A key that is in use already may be that of an exchange whose outcome was
+	// not known.
+	if err == nil || errors.Is(err, admin.ErrConflict) {
+		g.key = sha256.Sum256(key[:])
 	}
-	g.key = sha256.Sum256(key[:])
-	return nil
+	return err
 }
 
+// rotateKey answers ErrConflict when the key is in use already. What was begun
+// is ended, also where the one who asked is gone: of half an exchange nobody
+// would know which key opens the store.
 func rotateKey(ctx context.Context, store *boltstore.Store, key [32]byte) error {
-	err := store.RotateKey(ctx, key)
+	err := store.RotateKey(context.WithoutCancel(ctx), key)
 	if errors.Is(err, boltstore.ErrSameKey) {
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
 	}
