@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
@@ -37,8 +38,14 @@ func rotateKey(ctx context.Context, store *boltstore.Store, key [32]byte) error 
 	return err
 }
 
-// NewKeyFile is where `store rotate-key` keeps the new key until it is in force.
-func NewKeyFile(file string) string { return file + ".new" }
+// NewKeyFile is where `store rotate-key` keeps the new key until it is in force:
+// beside the file, also where the name given is that of a link to it.
+func NewKeyFile(file string) string {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	return file + ".new"
+}
 
 // wrongKey says more about a master key that does not fit.
 func wrongKey(err error, key config.MasterKey) error {
