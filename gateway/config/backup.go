@@ -60,7 +60,7 @@ func (c Config) Holds(path string) bool {
 
 // File is a file that a configuration names, or itself.
 type File struct {
-	Key  string `json:"key"`  // "config" is the configuration
+	Key string `json:"key"` // "config" is the configuration
 	// Path is where it is; "$NAME" is an environment variable, "credential
 	// NAME" one of systemd, and "program NAME" prints it.
 	Path string `json:"path"`
