@@ -58,6 +58,9 @@ type Options struct {
 	Level *slog.LevelVar
 	// Create makes the store when the data folder has none.
 	Create bool
+	// RetainEvery is how often the terms of letters are looked after; 0 is
+	// every six hours.
+	RetainEvery time.Duration
 }
 
 // Gateway is an open gateway: its store is locked and its listeners are bound.
@@ -70,6 +73,7 @@ type Gateway struct {
 	key       [sha256.Size]byte // of the master key
 	log       *slog.Logger
 	now       func() time.Time
+	retaining time.Duration // between two looks at the terms of letters
 	store     *boltstore.Store
 	office    *letter.Office
 	intake    *intake.Intake
@@ -122,6 +126,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.RetainEvery == 0 {
+		o.RetainEvery = retainEvery
+	}
 	key, noKey := cfg.MasterKey.Read()
 	made, err := assemble(cfg, o.Now)
 	if err := errors.Join(noKey, err); err != nil {
@@ -133,6 +140,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	}
 	g := &Gateway{
 		cfg: cfg, load: o.Load, file: o.File, level: o.Level, key: sha256.Sum256(key[:]), log: o.Logger, now: o.Now, store: store, set: made,
+		retaining: o.RetainEvery,
 	}
 	defer func() {
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/gatewaytest"
+	"gosbridge/gateway/installation"
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
 	"gosbridge/mailstore"
@@ -26,7 +27,13 @@ import (
 // rewrite changes the configuration file of a gateway.
 func rewrite(t *testing.T, g *gatewaytest.Gateway, change func(*config.Config)) {
 	t.Helper()
-	cfg, err := config.Load(g.Installed.ConfigFile())
+	rewriteOf(t, g.Installed, change)
+}
+
+// rewriteOf changes that of an installation.
+func rewriteOf(t *testing.T, made installation.Installation, change func(*config.Config)) {
+	t.Helper()
+	cfg, err := config.Load(made.ConfigFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +42,7 @@ func rewrite(t *testing.T, g *gatewaytest.Gateway, change func(*config.Config)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(g.Installed.ConfigFile(), text, 0o600); err != nil {
+	if err := os.WriteFile(made.ConfigFile(), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

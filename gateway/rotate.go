@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"gosbridge/gateway/admin"
 	"gosbridge/gateway/config"
@@ -17,23 +18,34 @@ import (
 func (g *Gateway) rotateKey(ctx context.Context, key [32]byte) error {
 	g.changing.Lock() // a reload compares the key in use
 	defer g.changing.Unlock()
-	if err := rotateKey(ctx, g.store, key); err != nil {
-		return err
+	err := rotateKey(ctx, g.store, key)
+	// A key that is in use already may be that of an exchange whose outcome was
+	// not known.
+	if err == nil || errors.Is(err, admin.ErrConflict) {
+		g.key = sha256.Sum256(key[:])
 	}
-	g.key = sha256.Sum256(key[:])
-	return nil
+	return err
 }
 
+// rotateKey answers ErrConflict when the key is in use already. What was begun
+// is ended, also where the one who asked is gone: of half an exchange nobody
+// would know which key opens the store.
 func rotateKey(ctx context.Context, store *boltstore.Store, key [32]byte) error {
-	err := store.RotateKey(ctx, key)
+	err := store.RotateKey(context.WithoutCancel(ctx), key)
 	if errors.Is(err, boltstore.ErrSameKey) {
 		return fmt.Errorf("%w: %w", admin.ErrConflict, err)
 	}
 	return err
 }
 
-// NewKeyFile is where `store rotate-key` keeps the new key until it is in force.
-func NewKeyFile(file string) string { return file + ".new" }
+// NewKeyFile is where `store rotate-key` keeps the new key until it is in force:
+// beside the file, also where the name given is that of a link to it.
+func NewKeyFile(file string) string {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	return file + ".new"
+}
 
 // wrongKey says more about a master key that does not fit.
 func wrongKey(err error, key config.MasterKey) error {

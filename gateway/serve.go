@@ -128,7 +128,7 @@ func (g *Gateway) sweep(ctx context.Context) error {
 
 // retain looks after the terms of letters, at the start and now and then.
 func (g *Gateway) retain(ctx context.Context) error {
-	tick := time.NewTicker(retainEvery)
+	tick := time.NewTicker(g.retaining)
 	defer tick.Stop()
 	for {
 		// A store that was restored knows of no extension made after the backup.

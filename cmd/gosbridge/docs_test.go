@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -89,6 +90,42 @@ func TestExamplesOnPages(t *testing.T) {
 	if checked < 20 {
 		t.Errorf("only %d examples were found", checked)
 	}
+}
+
+// What README tells people to type does what it says, in the order of the page
+// and in an empty folder where quickstart was before.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, run, found := strings.Cut(string(page), "\n## Run it\n")
+	if run, _, _ = strings.Cut(run, "\n## "); !found {
+		t.Fatal("README does not say how to run it")
+	}
+	special := map[string]string{
+		"gosbridge serve": "exec sh -c 'exec gosbridge serve 2>log' &serve&\nawait log 'msg=listening.*imap'\n",
+		"gosbridge letter recall NUMBER": "exec sh -c 'gosbridge letter list | grep -o GP-[0-9-]* >number'\n" + // quickstart has opened its letter
+			"! exec sh -c 'exec gosbridge letter recall $(cat number)'\nstderr 'GP-.*: too late to recall: it is opened'\n",
+	}
+	script := "mkdir $DATA\ncd $DATA\nexec gosbridge quickstart --once --smtps-port $SMTPS --smtp-port 0 --imaps-port $IMAPS --imap-port 0\n"
+	commands := regexp.MustCompile(`(?m)^(gosbridge [^#\n]*?)\s*(?:#.*)?$`).FindAllStringSubmatch(run, -1)
+	for _, m := range commands {
+		if as, ok := special[m[1]]; ok {
+			script += as
+			delete(special, m[1])
+			continue
+		}
+		script += "exec " + m[1] + "\n"
+	}
+	if len(commands) < 6 || len(special) > 0 {
+		t.Fatalf("README has only %q", commands)
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "readme.txt"), []byte(script+"kill -INT serve\nwait serve\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runScripts(t, folder)
 }
 
 // words parts a command line as a shell does, as far as the pages need it.

@@ -24,15 +24,19 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gosbridge": main})
 }
 
-// The commands as people type them. Each script has four free ports, as
-// $SMTPS, $SMTP, $IMAPS and $IMAP. Beside the usual commands they have
-// "await FILE PATTERN", for what a program in the background writes, and
-// "hangup", which sends SIGHUP to the programs in the background, "status N
-// COMMAND", for a command that ends with that exit status, and "spoil FILE BUCKET
-// remove|flip", which damages the last row of a bucket.
-func TestScripts(t *testing.T) {
+// The commands as people type them.
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// runScripts runs the scripts of a folder. Each has four free ports, as
+// $SMTPS, $SMTP, $IMAPS and $IMAP, and in $DATA the name of a folder that is
+// not there, in an empty one. Beside the usual commands they have "await FILE
+// PATTERN", for what a program in the background writes, "hangup", which
+// sends SIGHUP to the programs in the background, "status N COMMAND", for a
+// command that ends with that exit status, and "spoil FILE BUCKET remove|flip",
+// which damages the last row of a bucket.
+func runScripts(t *testing.T, folder string) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
+		Dir:  folder,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "hangup": hangup, "status": status, "spoil": spoil},
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"SMTPS", "SMTP", "IMAPS", "IMAP"} {

@@ -38,10 +38,11 @@ func newStoreRotateKey(path *string) *cobra.Command {
 		Long: "Exchange the master key, also while the gateway serves. The keys that it wraps are\n" +
 			"wrapped anew in one commit; letters and bodies are not rewritten. Where the key is in a\n" +
 			"file, the new one takes its place and the old one is kept beside it, with the date in\n" +
-			"its name: backups made so far need it. Where it comes from elsewhere, --to names the file\n" +
-			"for the new key, and it must be put in its place before the next start. A command that\n" +
-			"was interrupted is run again. Compact the store afterwards, so that what was wrapped\n" +
-			"under the old key is not left in free parts of the file.",
+			"its name: backups made so far need it; a link to the file stays a link. Where it comes\n" +
+			"from elsewhere, --to names the file for the new key, and it must be put in its place\n" +
+			"before the next start. A command that was interrupted is run again. Compact the store\n" +
+			"afterwards, so that what was wrapped under the old key is not left in free parts of the\n" +
+			"file.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(*path)
 			if err != nil {
@@ -53,6 +54,11 @@ func newStoreRotateKey(path *string) *cobra.Command {
 			}
 			out := rotated{New: to, Place: in.Place()}
 			if to == "" {
+				// Links are left alone: both keys are to lie where the operator put
+				// the file, not beside a link to it.
+				if in.File, err = filepath.EvalSymlinks(in.File); err != nil {
+					return fmt.Errorf("master key: %w", err)
+				}
 				out.New = gateway.NewKeyFile(in.File)
 			}
 			key, err := prepareKey(out.New, in.File)

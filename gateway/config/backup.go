@@ -60,8 +60,10 @@ func (c Config) Holds(path string) bool {
 
 // File is a file that a configuration names, or itself.
 type File struct {
-	Key  string `json:"key"`  // "config" is the configuration
-	Path string `json:"path"` // "$NAME" is an environment variable
+	Key string `json:"key"` // "config" is the configuration
+	// Path is where it is; "$NAME" is an environment variable, "credential
+	// NAME" one of systemd, and "program NAME" prints it.
+	Path string `json:"path"`
 	// Secret says that it holds a private key. Certificates says that nothing
 	// of it belongs anywhere else but the certificates.
 	Secret       bool `json:"-"`
@@ -74,8 +76,13 @@ func (c Config) Files(own string) (all []File) {
 	if own != "" {
 		all = append(all, File{Key: "config", Path: own})
 	}
-	if c.MasterKey.Environment != "" {
-		all = append(all, File{Key: "master_key.environment", Path: "$" + c.MasterKey.Environment, Secret: true})
+	switch m := c.MasterKey; {
+	case m.Environment != "":
+		all = append(all, File{Key: "master_key.environment", Path: "$" + m.Environment, Secret: true})
+	case m.Credential != "":
+		all = append(all, File{Key: "master_key.credential", Path: m.Place(), Secret: true})
+	case len(m.Command) > 0: // its arguments are not shown
+		all = append(all, File{Key: "master_key.command", Path: m.Place(), Secret: true})
 	}
 	for _, p := range c.paths() {
 		if p.folder || *p.path == "" {

@@ -577,8 +577,14 @@ func TestFiles(t *testing.T) {
 	if !reflect.DeepEqual(secret, want) {
 		t.Errorf("files %v\nwant %v", secret, want)
 	}
-	c.MasterKey = MasterKey{Environment: "KEY"}
-	if f := c.Files("")[0]; f.Path != "$KEY" || !f.Secret {
-		t.Errorf("key in the environment: %+v", f)
+	for want, key := range map[File]MasterKey{
+		{Key: "master_key.environment", Path: "$KEY", Secret: true}:           {Environment: "KEY"},
+		{Key: "master_key.credential", Path: "credential key", Secret: true}:  {Credential: "key"},
+		{Key: "master_key.command", Path: "program /bin/fetch", Secret: true}: {Command: []string{"/bin/fetch", "-n", "1"}},
+	} {
+		c.MasterKey = key
+		if f := c.Files("")[0]; f != want {
+			t.Errorf("named as %+v, want %+v", f, want)
+		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Difference is a key that two configurations give different values. A value
-// is empty where a configuration does not have the key. There are no secrets in
-// it, as there are none in a Config.
+// is empty where a configuration does not have the key. Of a program no argument
+// is shown, since it might be a secret; all else in a Config only names secrets.
 type Difference struct {
 	Key, Old, New string
 }
@@ -27,14 +27,18 @@ func Differences(old, fresh Config) ([]Difference, error) {
 	for len(a)+len(b) > 0 {
 		switch {
 		case len(b) == 0 || len(a) > 0 && a[0].key < b[0].key:
-			out = append(out, Difference{Key: a[0].key, Old: a[0].text})
+			out = append(out, Difference{Key: a[0].key, Old: a[0].shown})
 			a = a[1:]
 		case len(a) == 0 || b[0].key < a[0].key:
-			out = append(out, Difference{Key: b[0].key, New: b[0].text})
+			out = append(out, Difference{Key: b[0].key, New: b[0].shown})
 			b = b[1:]
 		default:
 			if a[0].text != b[0].text {
-				out = append(out, Difference{Key: a[0].key, Old: a[0].text, New: b[0].text})
+				d := Difference{Key: a[0].key, Old: a[0].shown, New: b[0].shown}
+				if d.Old == d.New { // arguments that are not shown
+					d.New += ", others"
+				}
+				out = append(out, d)
 			}
 			a, b = a[1:], b[1:]
 		}
@@ -42,8 +46,8 @@ func Differences(old, fresh Config) ([]Difference, error) {
 	return out, nil
 }
 
-// value is that of one key, as text.
-type value struct{ key, text string }
+// value is that of one key, as text to compare and to show.
+type value struct{ key, text, shown string }
 
 // values are those of all keys but the listeners', sorted by key.
 func (c Config) values() ([]value, error) {
@@ -54,7 +58,13 @@ func (c Config) values() ([]value, error) {
 	}
 	var out []value
 	for _, a := range attrs {
-		out = append(out, value{a.Key, show(a.Value.Any())})
+		v := value{key: a.Key, text: show(a.Value.Any())}
+		if shown, ok := program(a); ok {
+			v.shown = shown
+		} else {
+			v.shown = v.text
+		}
+		out = append(out, v)
 	}
 	return out, nil
 }

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"bytes"
+	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,5 +43,39 @@ func TestDifferences(t *testing.T) {
 				t.Errorf("got %q, %v\nwant %q", got, err, test.want)
 			}
 		})
+	}
+}
+
+// Arguments of programs may hold a secret, whatever we ask for: neither the log
+// nor a difference shows them, though it is seen that they differ.
+func TestArgumentsNotShown(t *testing.T) {
+	key := func(c *Config, command []string) { c.MasterKey = MasterKey{Command: command} }
+	backup := func(c *Config, command []string) { c.Backup.Command = command }
+	for name, set := range map[string]func(*Config, []string){"master_key.command": key, "backup.command": backup} {
+		for _, tc := range []struct {
+			old, fresh           []string
+			oldShown, freshShown string
+		}{
+			{[]string{"/bin/get", "-p", "hunter2"}, []string{"/bin/get", "-p", "hunter3"}, "/bin/get with 2 arguments", "/bin/get with 2 arguments, others"},
+			{[]string{"/bin/get"}, []string{"/bin/fetch", "hunter2"}, "/bin/get", "/bin/fetch with 1 argument"},
+			{[]string{}, []string{"/bin/get", "hunter2", "x", "y"}, "[]", "/bin/get with 3 arguments"},
+			{[]string{"/bin/get", "hunter2"}, []string{"/bin/get", "hunter2"}, "", ""},
+		} {
+			old, fresh := Default(), Default()
+			set(&old, tc.old)
+			set(&fresh, tc.fresh)
+			var want []Difference
+			if tc.oldShown != "" {
+				want = []Difference{{name, tc.oldShown, tc.freshShown}}
+			}
+			if got, err := Differences(old, fresh); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %q, %v, want %q", name, got, err, want)
+			}
+			var b bytes.Buffer
+			slog.New(slog.NewTextHandler(&b, nil)).Info("configuration", "config", fresh)
+			if shown := strings.TrimSuffix(tc.freshShown, ", others"); strings.Contains(b.String(), "hunter") || !strings.Contains(b.String(), shown) {
+				t.Errorf("%s: no %q, or an argument, in the log:\n%s", name, shown, b.String())
+			}
+		}
 	}
 }

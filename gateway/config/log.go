@@ -11,11 +11,17 @@ import (
 )
 
 // LogValue gives every key with its value in force, for the log at the start.
-// A Config names secrets and holds none.
+// A Config names secrets and is to hold none; of programs, whose arguments
+// might be one all the same, it shows the name.
 func (c Config) LogValue() slog.Value {
 	attrs, err := c.attributes()
 	if err != nil {
 		return slog.StringValue(err.Error())
+	}
+	for i, a := range attrs {
+		if program, ok := program(a); ok {
+			attrs[i].Value = slog.StringValue(program)
+		}
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -34,6 +40,26 @@ func (c Config) attributes() ([]slog.Attr, error) {
 	flatten("", tree, &attrs)
 	slices.SortFunc(attrs, func(a, b slog.Attr) int { return strings.Compare(a.Key, b.Key) })
 	return attrs, nil
+}
+
+// programs are the keys that name a program with its arguments.
+var programs = []string{"backup.command", "master_key.command"}
+
+// program shows the value of a key that names a program: its name, and how many
+// arguments it has. ok is false for other keys, and where none is named.
+func program(a slog.Attr) (shown string, ok bool) {
+	words, _ := a.Value.Any().([]any)
+	if len(words) == 0 || !slices.Contains(programs, a.Key) {
+		return "", false
+	}
+	switch n := len(words) - 1; n {
+	case 0:
+		return show(words[0]), true
+	case 1:
+		return show(words[0]) + " with 1 argument", true
+	default:
+		return fmt.Sprintf("%s with %d arguments", show(words[0]), n), true
+	}
 }
 
 func flatten(key string, value any, attrs *[]slog.Attr) {

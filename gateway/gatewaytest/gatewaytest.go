@@ -52,16 +52,21 @@ type Gateway struct {
 // plan. The gateway stops when the test ends.
 func Start(t testing.TB, change ...func(*installation.Plan)) *Gateway {
 	t.Helper()
+	return Open(t, Install(t, change...))
+}
+
+// Install makes the installation that Start runs a gateway on.
+func Install(t testing.TB, change ...func(*installation.Plan)) installation.Installation {
+	t.Helper()
 	plan := Plan(t)
 	for _, c := range change {
 		c(&plan)
 	}
-	dir := filepath.Join(shortDir(t), "gw")
-	made, err := installation.Create(t.Context(), dir, plan)
+	made, err := installation.Create(t.Context(), filepath.Join(shortDir(t), "gw"), plan)
 	if err != nil {
 		t.Fatalf("make installation: %v", err)
 	}
-	return Open(t, made)
+	return made
 }
 
 // shortDir is a temporary folder whose path leaves room for a unix socket.
@@ -78,6 +83,18 @@ func shortDir(t testing.TB) string {
 // Open runs a gateway on an installation that is there. change may alter its
 // configuration, each time that it is read.
 func Open(t testing.TB, made installation.Installation, change ...func(*config.Config)) *Gateway {
+	t.Helper()
+	return open(t, made, gateway.Options{}, change...)
+}
+
+// OpenAt is Open with the test's clock. Terms of letters are looked after all
+// the time, so that moving the clock is enough.
+func OpenAt(t testing.TB, made installation.Installation, now func() time.Time) *Gateway {
+	t.Helper()
+	return open(t, made, gateway.Options{Now: now, RetainEvery: 5 * time.Millisecond})
+}
+
+func open(t testing.TB, made installation.Installation, o gateway.Options, change ...func(*config.Config)) *Gateway {
 	t.Helper()
 	load := func() (config.Config, error) {
 		cfg, err := config.Load(made.ConfigFile())
@@ -102,7 +119,8 @@ func Open(t testing.TB, made installation.Installation, change ...func(*config.C
 		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}),
 		slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}),
 	))
-	g, err := gateway.New(t.Context(), cfg, gateway.Options{Logger: logger, Load: load, File: made.ConfigFile()})
+	o.Logger, o.Load, o.File = logger, load, made.ConfigFile()
+	g, err := gateway.New(t.Context(), cfg, o)
 	if err != nil {
 		t.Fatalf("open gateway: %v", err)
 	}

@@ -10,12 +10,14 @@ import (
 
 	"gosbridge/gateway/journal"
 	"gosbridge/mailstore"
+	"gosbridge/policy"
 )
 
 // Hold puts a letter on legal hold, or releases it: all its copies, with the
 // sender and with every recipient, also with those whom it has yet to reach. A
 // copy that is held is not destroyed, and once in the vault does not leave it.
-// Each account is an Update of its own; when one fails the others
+// When it is released a copy is kept as if it had never been held: what nothing
+// else keeps is its owner's again, or goes. Each account is an Update of its own; when one fails the others
 // are done all the same, and repeating it does what is left. changed is how
 // many copies were otherwise before. by tells in the journals who asked, and
 // why.
@@ -24,17 +26,17 @@ func (o *Office) Hold(ctx context.Context, account, id mailstore.ID, hold bool, 
 	if err != nil {
 		return 0, err
 	}
-	type place struct{ account, email mailstore.ID }
-	places := []place{{account, out.Copy}}
+	places := []heldCopy{{account, mailstore.Kept{EmailID: out.Copy, LetterID: id, Held: hold}, out.KeepSent}}
 	for _, r := range out.Recipients {
-		places = append(places, place{r.Account, ArrivalID(id, r.Account)})
+		k := mailstore.Kept{EmailID: ArrivalID(id, r.Account), LetterID: id, Held: hold}
+		places = append(places, heldCopy{r.Account, k, out.KeepReceived})
 	}
 	var errs []error
 	for _, p := range places {
-		if p.email == (mailstore.ID{}) {
+		if p.want.EmailID == (mailstore.ID{}) {
 			continue // a letter of before copies were noted
 		}
-		done, err := o.holdCopy(ctx, p.account, mailstore.Kept{EmailID: p.email, LetterID: id, Held: hold}, rec, by)
+		done, err := o.holdCopy(ctx, p, rec, by)
 		if errors.Is(err, mailstore.ErrNoAccount) {
 			continue
 		}
@@ -51,38 +53,81 @@ func (o *Office) Hold(ctx context.Context, account, id mailstore.ID, hold bool, 
 	return changed, nil
 }
 
+// heldCopy is a copy whose hold is to change.
+type heldCopy struct {
+	account mailstore.ID
+	want    mailstore.Kept // without what a term has noted
+	term    policy.Period  // that its letter came with
+}
+
 // holdCopy sets the hold of one copy, and reports whether it was otherwise.
-func (o *Office) holdCopy(ctx context.Context, account mailstore.ID, want mailstore.Kept, rec mailstore.Letter, by journal.Details) (changed bool, err error) {
+func (o *Office) holdCopy(ctx context.Context, c heldCopy, rec mailstore.Letter, by journal.Details) (changed bool, err error) {
 	kind := journal.Released
-	if want.Held {
+	if c.want.Held {
 		kind = journal.LegalHold
 	}
 	details := journal.Details{
-		"letter": rec.ID.String(), "number": rec.Number, "type": rec.Type, "copy": CopyName(roleOf(account, want)),
+		"letter": rec.ID.String(), "number": rec.Number, "type": rec.Type, "copy": CopyName(roleOf(c.account, c.want)),
 	}
 	maps.Copy(details, by)
 	entry := journal.NewEntry(o.now(), kind, details)
-	err = o.store.Update(ctx, account, func(tx mailstore.UpdateTx) error {
+	err = o.store.Update(ctx, c.account, func(tx mailstore.UpdateTx) error {
 		changed = false
-		k, err := tx.Kept(want.EmailID)
+		k, err := tx.Kept(c.want.EmailID)
 		if errors.Is(err, mailstore.ErrNotKept) {
-			k, err = mailstore.Kept{EmailID: want.EmailID, LetterID: want.LetterID}, nil
-			if gone, err := gone(tx, account, k); gone || err != nil {
+			k, err = mailstore.Kept{EmailID: c.want.EmailID, LetterID: c.want.LetterID}, nil
+			if gone, err := gone(tx, c.account, k); gone || err != nil {
 				return err
 			}
 		}
-		if err != nil || k.Held == want.Held {
+		if err != nil || k.Held == c.want.Held {
 			return err
 		}
 		// A notice of before does not count when the hold is over.
-		k.Held, k.Warned, changed = want.Held, time.Time{}, true
+		k.Held, k.Warned, changed = c.want.Held, time.Time{}, true
 		if err := tx.Keep(k); err != nil {
 			return err
+		}
+		if !k.Held {
+			if err := c.letGo(tx, k, entry.At); err != nil {
+				return err
+			}
 		}
 		_, err = journal.Append(tx, entry)
 		return err
 	})
 	return changed && err == nil, err
+}
+
+// letGo ends the keeping of a copy that only the hold has kept: that of a letter
+// which came without a term or has yet to come, and one that was taken back
+// unread, which is in no vault without a hold. An account that is held keeps it
+// on; of what was taken back the term is over then.
+func (c heldCopy) letGo(tx mailstore.UpdateTx, k mailstore.Kept, now time.Time) error {
+	only, takenBack := k.Until.IsZero() && c.term.IsZero(), false
+	if roleOf(c.account, k) == mailstore.Recipient {
+		in, err := tx.Letter(k.LetterID, mailstore.Recipient)
+		switch {
+		case errors.Is(err, mailstore.ErrNoLetter):
+			only = true
+		case err != nil:
+			return fmt.Errorf("letter %s: %w", k.LetterID, err)
+		default:
+			takenBack = in.State == string(Recalled)
+		}
+	}
+	if !only && !takenBack {
+		return nil
+	}
+	err := tx.Unkeep(k.EmailID)
+	if errors.Is(err, mailstore.ErrHeld) && takenBack {
+		k.Until = now
+		return tx.Keep(k)
+	}
+	if errors.Is(err, mailstore.ErrHeld) {
+		return nil
+	}
+	return err
 }
 
 // gone reports whether a copy was and is no more: destroyed after its term, or
