@@ -54,8 +54,11 @@ type ScheduleOptions struct {
 	Make func(ctx context.Context, dir string, rate int64) (Manifest, error)
 	// Last is when the last scheduled backup was made, zero for never, and
 	// Note remembers it.
-	Last  func(ctx context.Context) (time.Time, error)
-	Note  func(ctx context.Context, made time.Time) error
+	Last func(ctx context.Context) (time.Time, error)
+	Note func(ctx context.Context, made time.Time) error
+	// Waits reports whether the store was restored and not resumed: then no
+	// backup is removed, for another one may have to be restored instead.
+	Waits func() bool
 	Store string // its name
 	// Hidden is the environment variable that a command does not get, because
 	// the master key is in it; "" for none.
@@ -202,15 +205,22 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 }
 
 // prune removes the oldest backups that the schedule made of this store, beyond
-// those that stay.
+// those that stay. What they know of restores the newest goes on knowing.
 func (s *Schedule) prune(p Plan) error {
+	if s.o.Waits() {
+		return nil
+	}
 	all, err := List(p.Folder, prefix(s.o.Store))
 	if err != nil || len(all) <= p.Keep {
 		return err
 	}
 	var errs []error
 	for _, f := range all[p.Keep:] {
-		if err := Remove(f.Dir); err != nil {
+		err := carry(f, all[0].Dir)
+		if err == nil {
+			err = Remove(f.Dir)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Dir, err))
 		}
 	}

@@ -83,6 +83,13 @@ func Open(ctx context.Context, store mailstore.Store) (*Recovery, error) {
 // Gate is what every worker over the store passes.
 func (r *Recovery) Gate() *worker.Gate { return r.gate }
 
+// Waits reports whether the store was restored and not resumed.
+func (r *Recovery) Waits() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return State{Restored: r.mark}.Waits()
+}
+
 // State is what a restored store waits with.
 type State struct {
 	// Restored is nil when the store never was.

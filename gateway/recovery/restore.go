@@ -18,8 +18,8 @@ type Options struct {
 	Backup string            // its folder
 	Store  boltstore.Options // of the store to be; its Dir holds none
 	// The store's generation is at least Generation, and its next number at
-	// least Number; 0 for what follows from the backup and the restores that it
-	// remembers.
+	// least Number; 0 for what follows from the backup, from those beside it and
+	// the restores that they remember.
 	Generation uint32
 	Number     uint64
 	// Skip is how many numbers are left out.
@@ -44,7 +44,7 @@ func Restore(ctx context.Context, o Options) (r Outcome, err error) {
 	if err != nil {
 		return r, err
 	}
-	notes, err := backup.Notes(o.Backup)
+	used, err := backup.Used(o.Backup)
 	if err != nil {
 		return r, err
 	}
@@ -54,7 +54,7 @@ func Restore(ctx context.Context, o Options) (r Outcome, err error) {
 	}
 	// Each of these used up its generation, and numbers as if it had been in
 	// service as long as this one could be.
-	for _, n := range notes {
+	for _, n := range used {
 		engine.Generation = max(engine.Generation, n.Generation+1)
 		engine.NextNumber = max(engine.NextNumber, n.Number+o.Skip)
 	}

@@ -46,7 +46,8 @@ type RestoreOptions struct {
 	Progress func(done, total int64) // octets; nil for none
 }
 
-// SkippedUIDs is how many UIDs a restore leaves out in each mailbox. A client
+// SkippedUIDs is how many UIDs a restore leaves out in each mailbox, for each
+// generation that it goes on by: a restore before it has used the last. A client
 // has to forget all UIDs when UIDVALIDITY changes (RFC 3501 §2.3.1.1), but some
 // compare Message-IDs and keep what they know when most agree: mbsync does. To
 // them the UIDs of messages that came after the backup must not name others.
@@ -87,8 +88,9 @@ func Restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r, err = s.raise(ctx, o); err == nil {
-		err = s.skipUIDs(ctx)
+	r, last, err := s.raise(ctx, o)
+	if err == nil {
+		err = s.skipUIDs(ctx, mailstore.UID(r.Generation-last)*SkippedUIDs)
 	}
 	if err == nil && o.Then != nil {
 		err = o.Then(ctx, s, r)
@@ -122,11 +124,11 @@ func checkBackupKey(o RestoreOptions) (err error) {
 	})
 }
 
-// raise gives the store a generation, and numbers, that were never in use.
-func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, err error) {
-	err = s.submit(ctx, func(w *work) error {
-		last, err := w.generation()
-		if err != nil {
+// raise gives the store a generation, and numbers, that were never in use. last
+// is the generation of the backup.
+func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, last uint32, err error) {
+	err = s.submit(ctx, func(w *work) (err error) {
+		if last, err = w.generation(); err != nil {
 			return err
 		}
 		r.Generation = max(last+1, o.Generation)
@@ -146,12 +148,12 @@ func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, err er
 		}
 		return w.put(bMeta, metaGeneration, key(r.Generation))
 	})
-	return r, err
+	return r, last, err
 }
 
-// skipUIDs leaves UIDs out in every mailbox, an account after the other: the
+// skipUIDs leaves n UIDs out in every mailbox, an account after the other: the
 // store is not seen by anybody before all have it.
-func (s *Store) skipUIDs(ctx context.Context) error {
+func (s *Store) skipUIDs(ctx context.Context, n mailstore.UID) error {
 	accounts, ctx := errgroup.WithContext(ctx)
 	accounts.SetLimit(batchRequests / 8) // they share commits
 	for a, err := range s.Directory().Accounts(ctx) {
@@ -160,7 +162,7 @@ func (s *Store) skipUIDs(ctx context.Context) error {
 			break
 		}
 		accounts.Go(func() error {
-			err := s.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error { return tx.(*update).skipUIDs() })
+			err := s.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error { return tx.(*update).skipUIDs(n) })
 			if err != nil {
 				return fmt.Errorf("UIDs of %s: %w", a.ID, err)
 			}
@@ -172,7 +174,7 @@ func (s *Store) skipUIDs(ctx context.Context) error {
 
 // skipUIDs leaves UIDs out in the account's mailboxes. One that has no room for
 // it is left as it is.
-func (u *update) skipUIDs() error {
+func (u *update) skipUIDs(n mailstore.UID) error {
 	list, err := u.Mailboxes()
 	if err != nil {
 		return err
@@ -182,7 +184,7 @@ func (u *update) skipUIDs() error {
 		if err != nil {
 			return err
 		}
-		if next := b.UIDNext + SkippedUIDs; next > b.UIDNext {
+		if next := b.UIDNext + n; next > b.UIDNext {
 			b.UIDNext, b.dirty = next, true
 		}
 	}
