@@ -108,14 +108,12 @@ func (o *Office) retain(ctx context.Context, a mailstore.Account) error {
 
 // leaveOut notes a copy whose record cannot be read; other errors it returns.
 func (o *Office) leaveOut(bad map[mailstore.ID]bool, a mailstore.Account, k mailstore.Kept, err error) error {
-	for _, own := range []error{mailstore.ErrNoLetter, mailstore.ErrDamaged, mailstore.ErrVersion} {
-		if errors.Is(err, own) {
-			bad[k.EmailID] = true
-			o.log.Error("term of a letter not looked after", "account", a.ID, "letter", k.LetterID, "err", err)
-			return nil
-		}
+	if !unreadable(err) {
+		return err
 	}
-	return err
+	bad[k.EmailID] = true
+	o.log.Error("term of a letter not looked after", "account", a.ID, "letter", k.LetterID, "err", err)
+	return nil
 }
 
 // unwarn forgets that the owner of an account was told of the ends of terms, so
