@@ -123,6 +123,11 @@ func showResumed(w io.Writer, r admin.StoreResumed) error {
 	}
 	fmt.Fprintf(w, "the store of %s, restored on %s as generation %d; %s: %d items\n",
 		moscow(r.Restored.Backup), moscow(r.Restored.Restored), r.Restored.Generation, verb, total)
+	if r.Now {
+		fmt.Fprintln(w, "  ends of letters' terms: their owners are told anew; the vault is left alone for a week")
+	} else {
+		fmt.Fprintln(w, "  ends of letters' terms: nobody is told, nothing is destroyed")
+	}
 	slices.Sort(classes)
 	for _, class := range classes {
 		fmt.Fprintf(w, "  %s: %d\n", class, r.Held[class])

@@ -92,6 +92,16 @@ func (r *Recovery) Waits() bool {
 	return State{Restored: r.mark}.Waits()
 }
 
+// Resumed is when the store was resumed after its last restore, zero for never.
+func (r *Recovery) Resumed() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mark == nil {
+		return time.Time{}
+	}
+	return r.mark.Resumed
+}
+
 // State is what a restored store waits with.
 type State struct {
 	// Restored is nil when the store never was.
@@ -182,7 +192,7 @@ func put(ctx context.Context, store mailstore.Store, m Mark) error {
 const together = 64
 
 // Write marks a restored store, holds back the letters that may have been
-// recalled since the backup, and writes an entry into the journal of each
+// recalled since the backup, forgets whom it told of ends of terms, and writes an entry into the journal of each
 // account. It is for a store that nobody else sees yet: done in part it is to
 // be thrown away.
 func Write(ctx context.Context, store mailstore.Store, m Mark, uid string) error {
@@ -190,6 +200,9 @@ func Write(ctx context.Context, store mailstore.Store, m Mark, uid string) error
 		return err
 	}
 	if err := letter.HoldBack(ctx, store); err != nil {
+		return err
+	}
+	if err := letter.ForgetNotices(ctx, store); err != nil {
 		return err
 	}
 	details := journal.Details{
