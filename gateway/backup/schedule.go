@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -167,8 +168,10 @@ func (s *Schedule) due(ctx context.Context, p Plan, now time.Time) (time.Time, e
 	now = now.In(s.o.Zone)
 	slot := p.slot(now)
 	switch {
-	case last.IsZero():
-		return now, nil // the first: it shows at once whether the plan works
+	case last.IsZero(), last.After(now):
+		// The first: it shows at once whether the plan works. One of the future,
+		// made while the clock was ahead, says nothing.
+		return now, nil
 	case last.Before(slot):
 		return slot, nil
 	}
@@ -195,7 +198,7 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 		return err
 	}
 	s.o.Logger.Info("backup made", "folder", dir, "octets", m.Octets(), "took", s.o.Now().Sub(start))
-	if err := s.prune(p); err != nil {
+	if err := s.prune(p, dir); err != nil {
 		s.o.Logger.Error("old backups not removed", "folder", p.Folder, "err", err)
 	}
 	if len(p.Command) > 0 {
@@ -205,8 +208,9 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 }
 
 // prune removes the oldest backups that the schedule made of this store, beyond
-// those that stay. What they know of restores the newest goes on knowing.
-func (s *Schedule) prune(p Plan) error {
+// those that stay. The one just made does, also where the clock went back. What
+// the others know of restores it goes on knowing.
+func (s *Schedule) prune(p Plan, made string) error {
 	if s.o.Waits() {
 		return nil
 	}
@@ -214,9 +218,15 @@ func (s *Schedule) prune(p Plan) error {
 	if err != nil || len(all) <= p.Keep {
 		return err
 	}
+	i := slices.IndexFunc(all, func(f Found) bool { return f.Dir == made })
+	if i < 0 {
+		return fmt.Errorf("%s: %w", made, ErrNone)
+	}
+	newest := all[i]
+	all = slices.Insert(slices.Delete(all, i, i+1), 0, newest)
 	var errs []error
 	for _, f := range all[p.Keep:] {
-		err := carry(f, all[0].Dir)
+		err := carry(f, made)
 		if err == nil {
 			err = Remove(f.Dir)
 		}

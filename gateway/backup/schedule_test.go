@@ -251,14 +251,14 @@ func TestPruneCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.waits = true
-	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}); err != nil {
+	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}, at("20260103")); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := List(folder, prefix("one")); err != nil || len(all) != 3 {
 		t.Errorf("of a store that waits %v are left, %v", all, err)
 	}
 	r.waits = false
-	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}); err != nil {
+	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}, at("20260103")); err != nil {
 		t.Fatal(err)
 	}
 	all, err := List(folder, prefix("one"))
@@ -273,4 +273,33 @@ func TestPruneCarries(t *testing.T) {
 	if err != nil || !slices.Equal(got, []string{"1 1", "7 5000", "9 4000"}) {
 		t.Errorf("used %v, %v", got, err)
 	}
+}
+
+// TestClockWasAhead: a backup of the future, made while the clock was ahead,
+// keeps none of now from being made, nor does it have that one removed.
+func TestClockWasAhead(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newPlan(t, Plan{Folder: folder, Hour: 4, Minute: 30, Keep: 1})
+		future := filepath.Join(folder, prefix("one")+"future")
+		m, err := Make(t.Context(), Options{Store: r.store, Dir: future})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Made = m.Made.AddDate(5, 0, 0)
+		if err := os.WriteFile(filepath.Join(future, manifestName), m.encode(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := NoteLast(t.Context(), r.store.Directory(), m.Made); err != nil {
+			t.Fatal(err)
+		}
+		stop := r.run()
+		time.Sleep(3 * time.Hour) // to 6:00
+		stop()
+		r.want("0s", "1h30m0s")
+		all, err := List(folder, prefix("one"))
+		if err != nil || len(all) != 1 || !strings.HasSuffix(all[0].Dir, "T013000Z") {
+			t.Errorf("left %v, %v", all, err)
+		}
+	})
 }
