@@ -3,9 +3,11 @@ package recovery
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"gosbridge/gateway/backup"
+	"gosbridge/gateway/letter"
 	"gosbridge/mailstore/boltstore"
 )
 
@@ -50,13 +52,14 @@ func Restore(ctx context.Context, o Options) (r Outcome, err error) {
 	}
 	engine := boltstore.RestoreOptions{
 		From: o.Backup, Files: m.StoreFiles(), Store: o.Store,
-		Generation: o.Generation, NextNumber: o.Number, SkipNumbers: o.Skip,
+		Generation: o.Generation, NextNumber: o.Number, SkipNumbers: o.Skip, LastNumber: letter.LastSerial,
 	}
 	// Each of these used up its generation, and numbers as if it had been in
-	// service as long as this one could be.
+	// service as long as this one could be. What is above all bounds stays there,
+	// and is refused.
 	for _, n := range used {
-		engine.Generation = max(engine.Generation, n.Generation+1)
-		engine.NextNumber = max(engine.NextNumber, n.Number+o.Skip)
+		engine.Generation = max(engine.Generation, n.Generation+min(1, math.MaxUint32-n.Generation))
+		engine.NextNumber = max(engine.NextNumber, n.Number+min(o.Skip, math.MaxUint64-n.Number))
 	}
 	if o.Progress != nil {
 		engine.Progress = func(done, total int64) { o.Progress(backup.Copying, done, total) }

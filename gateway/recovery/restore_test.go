@@ -2,7 +2,10 @@ package recovery_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -139,6 +142,60 @@ func TestRestoreAfterPrune(t *testing.T) {
 			}
 			if got := l.next(); got < uid+boltstore.SkippedUIDs {
 				t.Errorf("UIDs go on at %d, those of the first at %d", got, uid)
+			}
+		})
+	}
+}
+
+// TestRestoreBounds: what would lead above the numbers that letters can have, or
+// around past the greatest, is refused before anything is made.
+func TestRestoreBounds(t *testing.T) {
+	s, _ := newStore(t, 1)
+	if _, err := s.Directory().ReserveNumbers(t.Context(), 2000); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "backup")
+	if _, err := backup.Make(t.Context(), backup.Options{Store: s, Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		skip, number uint64
+		generation   uint32
+		noted        *backup.Note
+		want         error
+	}{
+		"last number":             {number: 99_999_999},
+		"number above":            {number: 100_000_000, want: boltstore.ErrNumbers},
+		"number far above":        {number: math.MaxUint64, want: boltstore.ErrNumbers},
+		"skipped above":           {skip: 99_998_000, want: boltstore.ErrNumbers}, // the next one is 2001
+		"skipped to the last":     {skip: 99_997_998},
+		"skipped around":          {skip: math.MaxUint64 - 100, want: boltstore.ErrNumbers},
+		"generation above":        {generation: 1 << 10, want: boltstore.ErrGeneration},
+		"generation around":       {generation: math.MaxUint32, want: boltstore.ErrGeneration},
+		"noted generation around": {noted: &backup.Note{Generation: math.MaxUint32}, want: boltstore.ErrGeneration},
+		"noted number around":     {skip: 10, noted: &backup.Note{Number: math.MaxUint64 - 5}, want: boltstore.ErrNumbers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := filepath.Join(t.TempDir(), "backup")
+			if err := os.CopyFS(from, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			if c.noted != nil {
+				if err := backup.AddNote(from, *c.noted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := recovery.Options{Backup: from, Skip: c.skip, Number: c.number, Generation: c.generation, Now: time.Now}
+			o.Store.Dir = filepath.Join(t.TempDir(), "store")
+			out, err := recovery.Restore(t.Context(), o)
+			if !errors.Is(err, c.want) {
+				t.Errorf("restored %+v, %v", out, err)
+			}
+			if _, err := os.Stat(o.Store.Dir); c.want != nil && err == nil {
+				t.Error("the data folder was made")
+			}
+			if c.want == nil && (out.Number < 2001+c.skip || out.Number < c.number) {
+				t.Errorf("numbers from %d", out.Number)
 			}
 		})
 	}

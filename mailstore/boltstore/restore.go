@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -26,6 +27,9 @@ var ErrUnfinished = errors.New("a restore into this folder is under way or was c
 // room for.
 var ErrGeneration = errors.New("no further generation")
 
+// ErrNumbers says that there are not so many numbers.
+var ErrNumbers = errors.New("no further numbers")
+
 // RestoreOptions say what is restored, and to where.
 type RestoreOptions struct {
 	From  string       // folder of the backup
@@ -40,6 +44,8 @@ type RestoreOptions struct {
 	// SkipNumbers is how many numbers are left out: at least as many as were
 	// given out since the backup.
 	SkipNumbers uint64
+	// LastNumber is the greatest that there is, 0 for that of its type.
+	LastNumber uint64
 	// Then is called with the store before anybody else can see it; an error
 	// leaves nothing of the restore. nil for nothing.
 	Then     func(ctx context.Context, s *Store, r Restored) error
@@ -71,6 +77,9 @@ func Restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 			err = fmt.Errorf("restore %s: %w", o.From, err)
 		}
 	}()
+	if err := o.check(); err != nil {
+		return r, err
+	}
 	if err := checkBackupKey(o); err != nil {
 		return r, err
 	}
@@ -124,6 +133,33 @@ func checkBackupKey(o RestoreOptions) (err error) {
 	})
 }
 
+// generations is how many UIDVALIDITY has room for.
+const generations = 1 << (32 - validityBits)
+
+// check refuses what there is no room for, before anything is copied.
+func (o RestoreOptions) check() error {
+	if o.Generation >= generations {
+		return fmt.Errorf("generation %d: %w", o.Generation, ErrGeneration)
+	}
+	_, err := o.nextNumber(1)
+	return err
+}
+
+// nextNumber is the next number of a store whose backup goes on with next.
+func (o RestoreOptions) nextNumber(next uint64) (uint64, error) {
+	last := o.LastNumber
+	if last == 0 {
+		last = math.MaxUint64
+	}
+	if o.NextNumber > last {
+		return 0, fmt.Errorf("next number %d, the last is %d: %w", o.NextNumber, last, ErrNumbers)
+	}
+	if o.SkipNumbers > last || next > last-o.SkipNumbers {
+		return 0, fmt.Errorf("%d numbers left out from %d on, the last is %d: %w", o.SkipNumbers, next, last, ErrNumbers)
+	}
+	return max(next+o.SkipNumbers, o.NextNumber), nil
+}
+
 // raise gives the store a generation, and numbers, that were never in use. last
 // is the generation of the backup.
 func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, last uint32, err error) {
@@ -131,20 +167,19 @@ func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, last u
 		if last, err = w.generation(); err != nil {
 			return err
 		}
-		r.Generation = max(last+1, o.Generation)
-		if r.Generation >= 1<<(32-validityBits) {
-			return fmt.Errorf("generation %d: %w", r.Generation, ErrGeneration)
+		if last >= generations-1 {
+			return fmt.Errorf("above generation %d: %w", last, ErrGeneration)
 		}
-		next, err := w.counter(counterNumber, o.SkipNumbers)
+		r.Generation = max(last+1, o.Generation)
+		next, err := w.txn.counter(counterNumber)
 		if err != nil {
 			return err
 		}
-		r.NextNumber = next + o.SkipNumbers
-		if r.NextNumber < o.NextNumber {
-			if _, err := w.counter(counterNumber, o.NextNumber-r.NextNumber); err != nil {
-				return err
-			}
-			r.NextNumber = o.NextNumber
+		if r.NextNumber, err = o.nextNumber(next); err != nil {
+			return err
+		}
+		if _, err := w.counter(counterNumber, r.NextNumber-next); err != nil {
+			return err
 		}
 		return w.put(bMeta, metaGeneration, key(r.Generation))
 	})
