@@ -78,8 +78,9 @@ func (b backups) save() (all []admin.Secret) {
 // octets is a rate as a number; 0 is none.
 func octets(o policy.Octets) int64 { return max(int64(o), 0) }
 
-// schedule makes them by the plan of a configuration.
-func (b backups) schedule(cfg config.Config, now func() time.Time, log *slog.Logger) *backup.Schedule {
+// schedule makes them by the plan of a configuration. waits tells whether the
+// store waits to be resumed.
+func (b backups) schedule(cfg config.Config, waits func() bool, now func() time.Time, log *slog.Logger) *backup.Schedule {
 	dir := b.store.Directory()
 	return backup.NewSchedule(backup.ScheduleOptions{
 		Make: func(ctx context.Context, folder string, rate int64) (backup.Manifest, error) {
@@ -88,6 +89,7 @@ func (b backups) schedule(cfg config.Config, now func() time.Time, log *slog.Log
 		},
 		Last:   func(ctx context.Context) (time.Time, error) { return backup.Last(ctx, dir) },
 		Note:   func(ctx context.Context, made time.Time) error { return backup.NoteLast(ctx, dir, made) },
+		Waits:  waits,
 		Store:  b.store.Name(),
 		Hidden: cfg.MasterKey.Environment, Zone: letter.Moscow, Now: now, Logger: log,
 	}, backupPlan(cfg.Backup))

@@ -154,9 +154,10 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 		return nil, err
 	}
 	g.backups = backups{store: store, file: o.File, cfg: g.inForce, key: g.fingerprint}
-	g.schedule = g.backups.schedule(cfg, o.Now, o.Logger)
+	g.schedule = g.backups.schedule(cfg, g.recovery.Waits, o.Now, o.Logger)
 	g.office = letter.NewOffice(letter.Options{
-		Store: store, Maker: made.maker, Gate: g.recovery.Gate(), Retention: retention(cfg), Now: o.Now, Logger: o.Logger,
+		Store: store, Maker: made.maker, Gate: g.recovery.Gate(), Retention: retention(cfg), Resumed: g.recovery.Resumed,
+		Now: o.Now, Logger: o.Logger,
 	})
 	g.intake = intake.New(intake.Options{
 		Store: store, Office: g.office, Numbers: letter.NewNumbers(store.Directory()), Hostname: cfg.Hostname,

@@ -381,3 +381,49 @@ func TestKeyExported(t *testing.T) {
 		t.Error("the key is in the log")
 	}
 }
+
+// TestRestoreHeld: a letter that was held in the backup does not go out after
+// the restore, for it may have been recalled since, until the operator lets it;
+// it can be recalled as long, though its time is over. Others go out.
+func TestRestoreHeld(t *testing.T) {
+	g := gatewaytest.Start(t, window("registered", 3*time.Second))
+	numbers := []string{send(t, g, gatewaytest.Body, "X-Letter-Type: registered"), send(t, g, gatewaytest.Body, "X-Letter-Type: registered")}
+	dir := filepath.Join(t.TempDir(), "backup")
+	if err := g.Admin().Call(t.Context(), admin.OpStoreBackup, admin.StoreBackup{Dir: dir}, &admin.BackedUp{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := recall(t, g, numbers[0]); err != nil {
+		t.Fatalf("recalled after the backup: %v", err)
+	}
+	over := show(t, g, numbers[1]).RecallUntil
+	if err := g.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(g.Config.Data); err != nil {
+		t.Fatal(err)
+	}
+	quiet := gateway.Options{Logger: slog.New(slog.DiscardHandler)}
+	if _, err := gateway.Restore(t.Context(), g.Config, gateway.RestoreOptions{Backup: dir, Skip: 5000}, quiet); err != nil {
+		t.Fatal(err)
+	}
+	g = gatewaytest.Open(t, g.Installed)
+	eventually(t, "the end of the recall time", func() bool { return time.Now().After(over) })
+	later := send(t, g, gatewaytest.Body, "X-Letter-Type: registered", "X-Letter-Recall: none")
+	eventually(t, "another letter", func() bool { return show(t, g, later).State == "delivered" })
+	for _, n := range numbers {
+		if l := show(t, g, n); l.State != "accepted" {
+			t.Errorf("%s is %s", n, l.State)
+		}
+	}
+	if _, err := recall(t, g, numbers[0]); err != nil {
+		t.Errorf("recalled again: %v", err)
+	}
+	var out admin.StoreResumed
+	if err := g.Admin().Call(t.Context(), admin.OpStoreResume, admin.StoreResume{}, &out); err != nil || fmt.Sprint(out.Held) != "map[deliver-restored:1]" {
+		t.Errorf("resumed %+v, %v", out, err)
+	}
+	eventually(t, "the letter that was let go", func() bool { return show(t, g, numbers[1]).State == "delivered" })
+	if l := show(t, g, numbers[0]); l.State != "recalled" {
+		t.Errorf("the letter that was recalled is %s", l.State)
+	}
+}

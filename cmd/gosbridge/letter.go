@@ -152,7 +152,9 @@ func newLetterRecall(config *string) *cobra.Command {
 	return scriptable(&cobra.Command{
 		Use: "recall NUMBER", Short: "Take a letter back within its recall time", Args: exactly("NUMBER"),
 		Long: "Take a letter back for its sender. A letter that is held does not go out; one that was\n" +
-			"delivered is taken back from everybody who has not opened it. Exit status 4: too late.",
+			"delivered is taken back from everybody who has not opened it. Exit status 4: too late. In a store\n" +
+			"that was restored from a backup, letters that were held go on being so until\n" +
+			"gosbridge store resume, whatever the time.",
 		ValidArgsFunction: arguments(config, "letter"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return call(cmd, *config, admin.OpLetterRecall, admin.LetterName{Number: args[0]}, func(w io.Writer, r admin.Recalled) error {

@@ -25,7 +25,8 @@ func newStoreRestore(path *string) *cobra.Command {
 			"a damaged one away. Each file is compared with the manifest and the master key is tried\n" +
 			"before anything is changed. Every UIDVALIDITY is raised, so that mail programs fetch\n" +
 			"anew, and numbers of letters go on behind a gap. What others see outside of the store,\n" +
-			"terms and next hops, waits for gosbridge store resume; local mail goes on.",
+			"terms and next hops, waits for gosbridge store resume, and so do letters that were held\n" +
+			"for their recall; other local mail goes on.",
 		Example: "  gosbridge store restore /mnt/backup/gosbridge-41c1d0ae-20261128T233000Z",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := filepath.Abs(args[0])
@@ -80,7 +81,8 @@ func restore(cmd *cobra.Command, path string, o gateway.RestoreOptions) error {
 func showRestored(w io.Writer, r restored) error {
 	_, err := fmt.Fprintf(w, "%s is the store of %s: generation %d, numbers of letters from %d\n"+
 		"What came after that is lost. Accounts, passwords and credentials are as they were: what was\n"+
-		"blocked, revoked or recalled since has to be again. Terms and next hops wait. Now:\n"+
+		"blocked, revoked, recalled or put on legal hold since has to be again. Letters that were held\n"+
+		"for their recall, terms and next hops wait. Now:\n"+
 		"  gosbridge serve           and look\n"+
 		"  gosbridge store resume    lets go what waits\n",
 		r.Data, moscow(r.Backup), r.Generation, r.Number)
@@ -91,8 +93,8 @@ func newStoreResume(config *string) *cobra.Command {
 	var in admin.StoreResume
 	cmd := scriptable(&cobra.Command{
 		Use: "resume", Short: "Let go what a restored store holds back", Args: exactly(), ValidArgsFunction: cobra.NoFileCompletions,
-		Long: "Let go what a store that was restored from a backup holds back: terms of letters, and\n" +
-			"letters to next hops. At once, also while the gateway serves, and for good.",
+		Long: "Let go what a store that was restored from a backup holds back: letters that were held\n" +
+			"for their recall, terms of letters, and letters to next hops. At once, also while the gateway serves, and for good.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return call(cmd, *config, admin.OpStoreResume, in, showResumed)
 		},
@@ -121,6 +123,11 @@ func showResumed(w io.Writer, r admin.StoreResumed) error {
 	}
 	fmt.Fprintf(w, "the store of %s, restored on %s as generation %d; %s: %d items\n",
 		moscow(r.Restored.Backup), moscow(r.Restored.Restored), r.Restored.Generation, verb, total)
+	if r.Now {
+		fmt.Fprintln(w, "  ends of letters' terms: their owners are told anew; the vault is left alone for a week")
+	} else {
+		fmt.Fprintln(w, "  ends of letters' terms: nobody is told, nothing is destroyed")
+	}
 	slices.Sort(classes)
 	for _, class := range classes {
 		fmt.Fprintf(w, "  %s: %d\n", class, r.Held[class])

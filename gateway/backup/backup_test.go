@@ -281,10 +281,13 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// TestNotes: a backup remembers its restores, and those of the ones beside it
-// are found.
-func TestNotes(t *testing.T) {
+// TestUsed: a backup remembers its restores; those of the ones beside it are
+// found, and what stores these were made of.
+func TestUsed(t *testing.T) {
 	s := open(t)
+	if _, err := s.Directory().ReserveNumbers(t.Context(), 500); err != nil {
+		t.Fatal(err)
+	}
 	folder := t.TempDir()
 	one, two := filepath.Join(folder, "one"), filepath.Join(folder, "two")
 	for _, dir := range []string{one, two} {
@@ -305,13 +308,13 @@ func TestNotes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	notes, err := Notes(one)
+	used, err := Used(one)
 	var generations []uint32
-	for _, n := range notes {
+	for _, n := range used {
 		generations = append(generations, n.Generation)
 	}
-	if err != nil || !slices.Equal(generations, []uint32{2, 3, 4}) {
-		t.Errorf("notes %v, %v", notes, err)
+	if err != nil || !slices.Equal(generations, []uint32{1, 2, 3, 1, 4}) || used[0].Number != 501 {
+		t.Errorf("used %v, %v", used, err)
 	}
 	if _, err := Verify(t.Context(), one, nil); err != nil {
 		t.Errorf("with notes: %v", err)

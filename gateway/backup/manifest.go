@@ -34,7 +34,10 @@ type Manifest struct {
 	Made       time.Time `json:"made"`
 	Store      string    `json:"store"`      // its name, which tells it from others
 	Generation uint32    `json:"generation"` // of the store
-	Files      []File    `json:"files"`
+	// NextNumber is the first serial that no letter of the store has; 0 in
+	// backups of before it was written down.
+	NextNumber uint64 `json:"next_number,omitempty"`
+	Files      []File `json:"files"`
 }
 
 // File is one file of a backup.
@@ -62,7 +65,10 @@ func (s *sum) UnmarshalText(text []byte) error {
 }
 
 func newManifest(snap boltstore.Snapshot, release string) Manifest {
-	m := Manifest{Format: manifestFormat, Release: release, Made: snap.At.UTC(), Store: snap.Store, Generation: snap.Generation}
+	m := Manifest{
+		Format: manifestFormat, Release: release, Made: snap.At.UTC(), Store: snap.Store,
+		Generation: snap.Generation, NextNumber: snap.NextNumber,
+	}
 	for _, f := range snap.Files {
 		m.Files = append(m.Files, File{Name: f.Name, Size: f.Size, SHA256: f.SHA256})
 	}

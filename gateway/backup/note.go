@@ -4,18 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"gosbridge/mailstore/boltfile"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"gosbridge/mailstore/boltfile"
 )
 
 // notesName is the file in a backup that remembers when it was restored.
 const notesName = "restores.json"
 
 // Note remembers that a backup was restored. The store that came of it has used
-// a generation, and numbers from Number on; a second restore must not use them
+// a generation, and numbers from Number on; a later restore must not use them
 // again.
 type Note struct {
 	At         time.Time `json:"at"`
@@ -23,9 +25,16 @@ type Note struct {
 	Number     uint64    `json:"number"`
 }
 
-// Notes are the restores of a backup, and of those of the same store that lie
-// beside it.
-func Notes(dir string) (all []Note, err error) {
+// used is what a backup itself tells of the store that it was made of.
+func (m Manifest) used() Note {
+	return Note{At: m.Made, Generation: m.Generation, Number: m.NextNumber}
+}
+
+// Used is what is known, from a backup and from those of the same store that lie
+// beside it, of generations and numbers that were in use: their restores, and
+// the stores that they were made of. A backup may have been made after another
+// one was restored, and that one, with its note, be gone.
+func Used(dir string) (all []Note, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -38,18 +47,18 @@ func Notes(dir string) (all []Note, err error) {
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return nil, err
 	}
-	dirs := []string{abs}
+	found := []Found{{abs, m}}
 	for _, f := range beside {
 		if f.Dir != abs && f.Manifest.Store == m.Store {
-			dirs = append(dirs, f.Dir)
+			found = append(found, f)
 		}
 	}
-	for _, d := range dirs {
-		notes, err := readNotes(d)
+	for _, f := range found {
+		notes, err := readNotes(f.Dir)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, notes...)
+		all = append(append(all, f.Manifest.used()), notes...)
 	}
 	return all, nil
 }
@@ -69,12 +78,39 @@ func readNotes(dir string) (notes []Note, err error) {
 }
 
 // AddNote writes a note into a backup, durably.
-func AddNote(dir string, n Note) error {
+func AddNote(dir string, n Note) error { return addNotes(dir, []Note{n}) }
+
+// carry writes into a backup what another one, which is to be removed, knows of
+// restores, and what it was made of.
+func carry(from Found, into string) error {
+	notes, err := readNotes(from.Dir)
+	if err != nil {
+		return err
+	}
+	return addNotes(into, append(notes, from.Manifest.used()))
+}
+
+// addNotes writes those notes into a backup, durably, that tell more than the
+// others do: so they do not become more and more where they are carried on.
+func addNotes(dir string, added []Note) error {
+	m, err := Read(dir)
+	if err != nil {
+		return err
+	}
 	notes, err := readNotes(dir)
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(append(notes, n), "", "  ")
+	had := len(notes)
+	for _, n := range added {
+		if !slices.ContainsFunc(append(notes, m.used()), n.within) {
+			notes = append(notes, n)
+		}
+	}
+	if len(notes) == had {
+		return nil
+	}
+	text, err := json.MarshalIndent(notes, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -90,4 +126,9 @@ func AddNote(dir string, n Note) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return boltfile.SyncDir(dir)
+}
+
+// within reports whether another note tells all that this one does.
+func (n Note) within(other Note) bool {
+	return n.Generation <= other.Generation && n.Number <= other.Number
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,8 +55,11 @@ type ScheduleOptions struct {
 	Make func(ctx context.Context, dir string, rate int64) (Manifest, error)
 	// Last is when the last scheduled backup was made, zero for never, and
 	// Note remembers it.
-	Last  func(ctx context.Context) (time.Time, error)
-	Note  func(ctx context.Context, made time.Time) error
+	Last func(ctx context.Context) (time.Time, error)
+	Note func(ctx context.Context, made time.Time) error
+	// Waits reports whether the store was restored and not resumed: then no
+	// backup is removed, for another one may have to be restored instead.
+	Waits func() bool
 	Store string // its name
 	// Hidden is the environment variable that a command does not get, because
 	// the master key is in it; "" for none.
@@ -164,8 +168,10 @@ func (s *Schedule) due(ctx context.Context, p Plan, now time.Time) (time.Time, e
 	now = now.In(s.o.Zone)
 	slot := p.slot(now)
 	switch {
-	case last.IsZero():
-		return now, nil // the first: it shows at once whether the plan works
+	case last.IsZero(), last.After(now):
+		// The first: it shows at once whether the plan works. One of the future,
+		// made while the clock was ahead, says nothing.
+		return now, nil
 	case last.Before(slot):
 		return slot, nil
 	}
@@ -192,7 +198,7 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 		return err
 	}
 	s.o.Logger.Info("backup made", "folder", dir, "octets", m.Octets(), "took", s.o.Now().Sub(start))
-	if err := s.prune(p); err != nil {
+	if err := s.prune(p, dir); err != nil {
 		s.o.Logger.Error("old backups not removed", "folder", p.Folder, "err", err)
 	}
 	if len(p.Command) > 0 {
@@ -202,15 +208,29 @@ func (s *Schedule) make(ctx context.Context, p Plan) error {
 }
 
 // prune removes the oldest backups that the schedule made of this store, beyond
-// those that stay.
-func (s *Schedule) prune(p Plan) error {
+// those that stay. The one just made does, also where the clock went back. What
+// the others know of restores it goes on knowing.
+func (s *Schedule) prune(p Plan, made string) error {
+	if s.o.Waits() {
+		return nil
+	}
 	all, err := List(p.Folder, prefix(s.o.Store))
 	if err != nil || len(all) <= p.Keep {
 		return err
 	}
+	i := slices.IndexFunc(all, func(f Found) bool { return f.Dir == made })
+	if i < 0 {
+		return fmt.Errorf("%s: %w", made, ErrNone)
+	}
+	newest := all[i]
+	all = slices.Insert(slices.Delete(all, i, i+1), 0, newest)
 	var errs []error
 	for _, f := range all[p.Keep:] {
-		if err := Remove(f.Dir); err != nil {
+		err := carry(f, made)
+		if err == nil {
+			err = Remove(f.Dir)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", f.Dir, err))
 		}
 	}

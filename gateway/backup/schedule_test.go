@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ type plan struct {
 	sched *Schedule
 	log   syncBuffer
 	fail  error // of the next backups
+	waits bool  // the store
 
 	mu   sync.Mutex
 	made []string // hours since the start, and "failed"
@@ -57,10 +59,10 @@ func newPlan(t *testing.T, p Plan) *plan {
 	r := &plan{t: t, store: open(t), from: time.Now()}
 	dir := r.store.Directory()
 	r.sched = NewSchedule(ScheduleOptions{
-		Make: r.make,
-		Last: func(ctx context.Context) (time.Time, error) { return Last(ctx, dir) },
-		Note: func(ctx context.Context, made time.Time) error { return NoteLast(ctx, dir, made) },
-		Zone: moscow, Store: "one", Now: time.Now, Hidden: "GOSBRIDGE_HIDDEN", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Make:  r.make,
+		Last:  func(ctx context.Context) (time.Time, error) { return Last(ctx, dir) },
+		Note:  func(ctx context.Context, made time.Time) error { return NoteLast(ctx, dir, made) },
+		Waits: func() bool { return r.waits }, Zone: moscow, Store: "one", Now: time.Now, Hidden: "GOSBRIDGE_HIDDEN", Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}, p)
 	return r
 }
@@ -220,4 +222,84 @@ func TestCommand(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(text), "argument /") || !strings.HasSuffix(string(text), " () shown\n") {
 		t.Errorf("the command said %q, %v", text, err)
 	}
+}
+
+// TestPruneCarries: what a backup that is removed knows of restores, and what it
+// was made of, the newest goes on knowing; nothing is removed while the store
+// waits to be resumed.
+func TestPruneCarries(t *testing.T) {
+	r := newPlan(t, Plan{})
+	folder := t.TempDir()
+	at := func(day string) string { return filepath.Join(folder, prefix("one")+day+"T000000Z") }
+	for i, day := range []string{"20260101", "20260102", "20260103"} {
+		if _, err := Make(t.Context(), Options{Store: r.store, Dir: at(day)}); err != nil {
+			t.Fatal(err)
+		}
+		if i < 2 { // of each of the old ones, and it is told only once
+			if err := AddNote(at(day), Note{At: time.Now(), Generation: 7, Number: 5000}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// The oldest was made of a store that no note tells of.
+	old, err := Read(at("20260101"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Generation, old.NextNumber = 9, 4000
+	if err := os.WriteFile(filepath.Join(at("20260101"), manifestName), old.encode(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.waits = true
+	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}, at("20260103")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := List(folder, prefix("one")); err != nil || len(all) != 3 {
+		t.Errorf("of a store that waits %v are left, %v", all, err)
+	}
+	r.waits = false
+	if err := r.sched.prune(Plan{Folder: folder, Keep: 1}, at("20260103")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := List(folder, prefix("one"))
+	if err != nil || len(all) != 1 || all[0].Dir != at("20260103") {
+		t.Fatalf("left %v, %v", all, err)
+	}
+	used, err := Used(at("20260103"))
+	var got []string
+	for _, n := range used {
+		got = append(got, fmt.Sprint(n.Generation, " ", n.Number))
+	}
+	if err != nil || !slices.Equal(got, []string{"1 1", "7 5000", "9 4000"}) {
+		t.Errorf("used %v, %v", got, err)
+	}
+}
+
+// TestClockWasAhead: a backup of the future, made while the clock was ahead,
+// keeps none of now from being made, nor does it have that one removed.
+func TestClockWasAhead(t *testing.T) {
+	folder := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newPlan(t, Plan{Folder: folder, Hour: 4, Minute: 30, Keep: 1})
+		future := filepath.Join(folder, prefix("one")+"future")
+		m, err := Make(t.Context(), Options{Store: r.store, Dir: future})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Made = m.Made.AddDate(5, 0, 0)
+		if err := os.WriteFile(filepath.Join(future, manifestName), m.encode(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := NoteLast(t.Context(), r.store.Directory(), m.Made); err != nil {
+			t.Fatal(err)
+		}
+		stop := r.run()
+		time.Sleep(3 * time.Hour) // to 6:00
+		stop()
+		r.want("0s", "1h30m0s")
+		all, err := List(folder, prefix("one"))
+		if err != nil || len(all) != 1 || !strings.HasSuffix(all[0].Dir, "T013000Z") {
+			t.Errorf("left %v, %v", all, err)
+		}
+	})
 }

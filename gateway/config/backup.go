@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -52,10 +53,39 @@ func (c Config) validateBackup(p *problems) {
 	}
 }
 
-// Holds reports whether a path is the data folder or lies in it.
+// Holds reports whether a path is the data folder or lies in it, links followed,
+// also of what is not there yet.
 func (c Config) Holds(path string) bool {
-	rel, err := filepath.Rel(c.Data, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	data, err := filepath.Abs(c.Data)
+	if err != nil || c.Data == "" {
+		return false
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(resolved(data, maxLinks), resolved(path, maxLinks))
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// maxLinks is how many links are followed to what is not there yet.
+const maxLinks = 8
+
+// resolved follows the links in an absolute path as far as it is there.
+func resolved(path string, links int) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	if to, err := os.Readlink(path); err == nil && links > 0 {
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(resolved(parent, links-1), to)
+		}
+		return resolved(to, links-1)
+	}
+	return filepath.Join(resolved(parent, links), filepath.Base(path))
 }
 
 // File is a file that a configuration names, or itself.

@@ -38,8 +38,8 @@ func (p *problems) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-// Validate checks the values, without looking at a file or the network, and
-// names everything that is wrong in one error that wraps ErrInvalid.
+// Validate checks the values, without opening a file or the network (only where
+// folders lie is looked at), and names everything that is wrong in one error that wraps ErrInvalid.
 func (c Config) Validate() error {
 	var p problems
 	p.need("data", c.Data)

@@ -14,6 +14,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"gosbridge/gateway/letter"
 	"gosbridge/gateway/receipt"
 	"gosbridge/gateway/worker"
@@ -45,11 +47,18 @@ func New(o Options) *Courier {
 	return &Courier{store: o.Store, office: o.Office, host: o.Hostname, gate: o.Gate, now: o.Now, log: o.Logger}
 }
 
-// Run delivers until ctx ends and the batch in hand is done.
+// Run delivers until ctx ends and the batch in hand is done. Letters that a
+// restored store holds back have a class of their own, so that the gate can.
 func (c *Courier) Run(ctx context.Context, owner string) error {
-	return worker.Worker{
-		Queue: c.store.Queue(), Class: letter.DispatchClass, Gate: c.gate, Owner: owner, Now: c.now, Logger: c.log, Handle: c.deliver,
-	}.Run(ctx)
+	workers, ctx := errgroup.WithContext(ctx)
+	for _, class := range []string{letter.DispatchClass, letter.HeldBackClass} {
+		workers.Go(func() error {
+			return worker.Worker{
+				Queue: c.store.Queue(), Class: class, Gate: c.gate, Owner: owner, Now: c.now, Logger: c.log, Handle: c.deliver,
+			}.Run(ctx)
+		})
+	}
+	return workers.Wait()
 }
 
 // consignment is one letter of a batch on its way.

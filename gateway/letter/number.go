@@ -13,6 +13,10 @@ import (
 // block when the process ends is never used.
 const numberBlock = 1000
 
+// LastSerial is the greatest serial that a number is made for: GP-YYYYMM has
+// eight digits behind it.
+const LastSerial = 99_999_999
+
 // Moscow is the time zone of terms, of the month in numbers and of the times
 // that people read.
 var Moscow = mustZone("Europe/Moscow")

@@ -24,8 +24,11 @@ type Options struct {
 	Gate  *worker.Gate // for Run; nil where nothing runs
 	// Retention is how the ends of letters' terms are told and put off.
 	Retention Retention
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// Resumed is when a store that was restored was resumed, zero for never; nil
+	// where no terms end.
+	Resumed func() time.Time
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // Office prepares transitions: it builds and signs their evidence and
@@ -34,14 +37,19 @@ type Office struct {
 	store mailstore.Store
 	maker atomic.Pointer[receipt.Maker]
 	rules atomic.Pointer[Retention]
-	gate  *worker.Gate
-	now   func() time.Time
-	log   *slog.Logger
+	// resumed is Options.Resumed.
+	resumed func() time.Time
+	gate    *worker.Gate
+	now     func() time.Time
+	log     *slog.Logger
 }
 
 // NewOffice returns an office over a store.
 func NewOffice(o Options) *Office {
-	office := &Office{store: o.Store, gate: o.Gate, now: o.Now, log: o.Logger}
+	office := &Office{store: o.Store, gate: o.Gate, resumed: o.Resumed, now: o.Now, log: o.Logger}
+	if office.resumed == nil {
+		office.resumed = func() time.Time { return time.Time{} }
+	}
 	office.maker.Store(o.Maker)
 	office.SetRetention(o.Retention)
 	return office

@@ -25,8 +25,9 @@ type RecallResult struct {
 
 // Recall takes a letter back for its sender. A letter that is held is
 // cancelled at once; one that was dispatched is asked back from every
-// recipient who has not opened it. ErrTooLate after the recall time, or when
-// the letter is on its way this moment; ErrStale when it moves on all the time,
+// recipient who has not opened it. ErrTooLate after the recall time, but for a
+// letter that a restored store holds back (HeldBackClass), or when the letter is
+// on its way this moment; ErrStale when it moves on all the time,
 // so that it has to be tried again later. by tells in the journal who asked.
 func (o *Office) Recall(ctx context.Context, account, id mailstore.ID, by journal.Details) (res RecallResult, err error) {
 	err = Afresh(func() error {
@@ -43,7 +44,15 @@ func (o *Office) recall(ctx context.Context, account, id mailstore.ID, by journa
 	}
 	res := RecallResult{Number: rec.Number}
 	now := o.now().UTC()
-	if out.Recall.IsZero() || !now.Before(out.Recall) || out.Settled() {
+	late := out.Recall.IsZero() || !now.Before(out.Recall) || out.Settled()
+	if late && out.Held() {
+		held, err := o.heldBack(ctx, account, out)
+		if err != nil {
+			return res, fmt.Errorf("letter %s: %w", rec.Number, err)
+		}
+		late = !held
+	}
+	if late {
 		return res, fmt.Errorf("letter %s: %w: %s", rec.Number, ErrTooLate, sinceWhen(out))
 	}
 	if out.State() == Accepted {

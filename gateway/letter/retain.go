@@ -108,59 +108,18 @@ func (o *Office) retain(ctx context.Context, a mailstore.Account) error {
 
 // leaveOut notes a copy whose record cannot be read; other errors it returns.
 func (o *Office) leaveOut(bad map[mailstore.ID]bool, a mailstore.Account, k mailstore.Kept, err error) error {
-	for _, own := range []error{mailstore.ErrNoLetter, mailstore.ErrDamaged, mailstore.ErrVersion} {
-		if errors.Is(err, own) {
-			bad[k.EmailID] = true
-			o.log.Error("term of a letter not looked after", "account", a.ID, "letter", k.LetterID, "err", err)
-			return nil
-		}
+	if !unreadable(err) {
+		return err
 	}
-	return err
+	bad[k.EmailID] = true
+	o.log.Error("term of a letter not looked after", "account", a.ID, "letter", k.LetterID, "err", err)
+	return nil
 }
 
 // unwarn forgets that the owner of an account was told of the ends of terms, so
 // that they are told again when that has a meaning.
 func (o *Office) unwarn(ctx context.Context, a mailstore.Account) error {
-	for left := true; left; {
-		var told []mailstore.Kept
-		err := o.store.View(ctx, a.ID, func(tx mailstore.Tx) error {
-			for k, err := range tx.KeptUntil(o.rules.Load().Warning.After(o.now())) {
-				if err != nil {
-					return err
-				}
-				if k.Warned.IsZero() {
-					continue
-				}
-				if told = append(told, k); len(told) == retainAtOnce {
-					break
-				}
-			}
-			return nil
-		})
-		if left = len(told) == retainAtOnce; err != nil || len(told) == 0 {
-			return err
-		}
-		err = o.store.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error {
-			for _, was := range told {
-				k, err := tx.Kept(was.EmailID)
-				if errors.Is(err, mailstore.ErrNotKept) {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				k.Warned = time.Time{}
-				if err := tx.Keep(k); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("forget notices: %w", err)
-		}
-	}
-	return nil
+	return forgetNotices(ctx, o.store, a.ID, o.rules.Load().Warning.After(o.now()))
 }
 
 // due finds the first copies of an account for which something is due, but for
@@ -176,7 +135,7 @@ func (o *Office) due(ctx context.Context, a mailstore.Account, bad map[mailstore
 				continue
 			}
 			d := dueCopy{kept: k}
-			if d.act, err = dueAct(tx, k, rules, now); err != nil {
+			if d.act, err = o.dueAct(tx, k, rules, now); err != nil {
 				return err
 			}
 			if d.act == actWarn {
@@ -201,15 +160,17 @@ func (o *Office) due(ctx context.Context, a mailstore.Account, bad map[mailstore
 
 // dueAct is what is due for a copy. One that its owner has expunged ends
 // without notice: it is no longer theirs to extend. A flag keeps a copy, so
-// that nothing is to be told of one that has it.
-func dueAct(tx mailstore.Tx, k mailstore.Kept, rules Retention, now time.Time) (act, error) {
+// that nothing is to be told of one that has it. In a store that was restored a
+// copy may be in the vault, or without its hold, only because what was done
+// after the backup is lost: the first week is there to do it again.
+func (o *Office) dueAct(tx mailstore.Tx, k mailstore.Kept, rules Retention, now time.Time) (act, error) {
 	s, err := stands(tx, k.EmailID)
 	if err != nil {
 		return actNone, err
 	}
 	over := !now.Before(k.Until)
 	switch {
-	case s.vaulted && over:
+	case s.vaulted && over && !now.Before(o.resumed().Add(noticeTime)):
 		return actDestroy, nil
 	case len(s.rows) == 0: // or its rows are just being removed with their mailbox
 		return actNone, nil
@@ -400,7 +361,7 @@ func (o *Office) destroySlice(tx mailstore.UpdateTx, a mailstore.Account, k mail
 	if err != nil {
 		return false, err
 	}
-	if due, err := dueAct(tx, fresh, *o.rules.Load(), entry.At); err != nil || due != actDestroy {
+	if due, err := o.dueAct(tx, fresh, *o.rules.Load(), entry.At); err != nil || due != actDestroy {
 		return false, err
 	}
 	rows, err := tx.ByEmailID(k.EmailID)

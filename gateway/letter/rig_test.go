@@ -49,6 +49,7 @@ type rig struct {
 	maker    *receipt.Maker
 	office   *letter.Office
 	now      time.Time
+	resumed  time.Time // the store, after a restore
 	sender   mailstore.Account
 	accounts []mailstore.Account // of the recipients
 }
@@ -88,7 +89,10 @@ func newRig(t testing.TB, recipients int) *rig {
 
 // newOffice returns an office over a store, with the clock of the rig.
 func (r *rig) newOffice(store mailstore.Store, log *slog.Logger) *letter.Office {
-	return letter.NewOffice(letter.Options{Store: store, Maker: r.maker, Gate: worker.NewGate(), Now: func() time.Time { return r.now }, Logger: log})
+	return letter.NewOffice(letter.Options{
+		Store: store, Maker: r.maker, Gate: worker.NewGate(), Logger: log,
+		Resumed: func() time.Time { return r.resumed }, Now: func() time.Time { return r.now },
+	})
 }
 
 func (r *rig) account(address string) mailstore.Account {

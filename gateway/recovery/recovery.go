@@ -31,7 +31,9 @@ import (
 // Deliveries go to mailboxes of the same store, which are as old as the item:
 // none has the letter already. Notices tell the other side of a letter, in the
 // same store, what one side holds as done. To keep either back would keep
-// people from their mail for nothing. Terms are none of these: an act that
+// people from their mail for nothing. Letters that were held for their recall
+// have a class of their own, which waits: they may have been recalled after the
+// backup. Terms are none of these: an act that
 // ended one may have come after the backup, and evidence that the term ended
 // without it would be false. Nor is what goes to another gateway, which may have
 // it already.
@@ -82,6 +84,23 @@ func Open(ctx context.Context, store mailstore.Store) (*Recovery, error) {
 
 // Gate is what every worker over the store passes.
 func (r *Recovery) Gate() *worker.Gate { return r.gate }
+
+// Waits reports whether the store was restored and not resumed.
+func (r *Recovery) Waits() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return State{Restored: r.mark}.Waits()
+}
+
+// Resumed is when the store was resumed after its last restore, zero for never.
+func (r *Recovery) Resumed() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mark == nil {
+		return time.Time{}
+	}
+	return r.mark.Resumed
+}
 
 // State is what a restored store waits with.
 type State struct {
@@ -154,7 +173,7 @@ func (r *Recovery) Warn(ctx context.Context, log *slog.Logger) {
 	for _, n := range s.Held {
 		held += n
 	}
-	log.Warn("this store was restored from a backup; terms and next hops wait for: gosbridge store resume",
+	log.Warn("this store was restored from a backup; letters that were held, terms and next hops wait for: gosbridge store resume",
 		"backup", s.Restored.Backup, "restored", s.Restored.Restored, "generation", s.Restored.Generation, "held", held)
 }
 
@@ -172,11 +191,18 @@ func put(ctx context.Context, store mailstore.Store, m Mark) error {
 // together is how many accounts are written at once, to share commits.
 const together = 64
 
-// Write marks a restored store, and writes an entry into the journal of each
+// Write marks a restored store, holds back the letters that may have been
+// recalled since the backup, forgets whom it told of ends of terms, and writes an entry into the journal of each
 // account. It is for a store that nobody else sees yet: done in part it is to
 // be thrown away.
 func Write(ctx context.Context, store mailstore.Store, m Mark, uid string) error {
 	if err := put(ctx, store, m); err != nil {
+		return err
+	}
+	if err := letter.HoldBack(ctx, store); err != nil {
+		return err
+	}
+	if err := letter.ForgetNotices(ctx, store); err != nil {
 		return err
 	}
 	details := journal.Details{

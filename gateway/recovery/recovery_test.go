@@ -116,6 +116,9 @@ func TestHeld(t *testing.T) {
 		if !got["term 1h0m0s <nil>"] || !got["relay 1h0m0s <nil>"] {
 			t.Errorf("after the resume: %v", got)
 		}
+		if rec := opened(t, s); !rec.Resumed().Equal(time.Now()) || rec.Waits() {
+			t.Errorf("resumed at %s", rec.Resumed())
+		}
 		if state, err := opened(t, s).State(t.Context()); err != nil || state.Waits() || !state.Restored.Resumed.Equal(time.Now()) {
 			t.Errorf("resumed: %+v, %v", state, err)
 		}
@@ -183,5 +186,32 @@ func TestUnreadNotes(t *testing.T) {
 	out, err := recovery.Restore(t.Context(), o)
 	if err != nil || out.Generation != 2 || out.Number != 11 || out.Unnoted != "" {
 		t.Errorf("restored %+v, %v", out, err)
+	}
+}
+
+// TestNoticesForgotten: what owners were told of the ends of terms before the
+// backup does not count in the restored store.
+func TestNoticesForgotten(t *testing.T) {
+	s, ids := newStore(t, 2)
+	kept := mailstore.Kept{EmailID: mailstore.NewID(), LetterID: mailstore.NewID(), Until: time.Now().Add(time.Hour), Warned: time.Now()}
+	for _, id := range ids {
+		if err := s.Update(t.Context(), id, func(tx mailstore.UpdateTx) error { return tx.Keep(kept) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := recovery.Write(t.Context(), s, recovery.Mark{Restored: time.Now()}, "1000"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		err := s.View(t.Context(), id, func(tx mailstore.Tx) error {
+			k, err := tx.Kept(kept.EmailID)
+			if !k.Warned.IsZero() || !k.Until.Equal(kept.Until) {
+				t.Errorf("kept %+v", k)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

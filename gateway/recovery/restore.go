@@ -3,9 +3,11 @@ package recovery
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"gosbridge/gateway/backup"
+	"gosbridge/gateway/letter"
 	"gosbridge/mailstore/boltstore"
 )
 
@@ -18,8 +20,8 @@ type Options struct {
 	Backup string            // its folder
 	Store  boltstore.Options // of the store to be; its Dir holds none
 	// The store's generation is at least Generation, and its next number at
-	// least Number; 0 for what follows from the backup and the restores that it
-	// remembers.
+	// least Number; 0 for what follows from the backup, from those beside it and
+	// the restores that they remember.
 	Generation uint32
 	Number     uint64
 	// Skip is how many numbers are left out.
@@ -44,19 +46,20 @@ func Restore(ctx context.Context, o Options) (r Outcome, err error) {
 	if err != nil {
 		return r, err
 	}
-	notes, err := backup.Notes(o.Backup)
+	used, err := backup.Used(o.Backup)
 	if err != nil {
 		return r, err
 	}
 	engine := boltstore.RestoreOptions{
 		From: o.Backup, Files: m.StoreFiles(), Store: o.Store,
-		Generation: o.Generation, NextNumber: o.Number, SkipNumbers: o.Skip,
+		Generation: o.Generation, NextNumber: o.Number, SkipNumbers: o.Skip, LastNumber: letter.LastSerial,
 	}
 	// Each of these used up its generation, and numbers as if it had been in
-	// service as long as this one could be.
-	for _, n := range notes {
-		engine.Generation = max(engine.Generation, n.Generation+1)
-		engine.NextNumber = max(engine.NextNumber, n.Number+o.Skip)
+	// service as long as this one could be. What is above all bounds stays there,
+	// and is refused.
+	for _, n := range used {
+		engine.Generation = max(engine.Generation, n.Generation+min(1, math.MaxUint32-n.Generation))
+		engine.NextNumber = max(engine.NextNumber, n.Number+min(o.Skip, math.MaxUint64-n.Number))
 	}
 	if o.Progress != nil {
 		engine.Progress = func(done, total int64) { o.Progress(backup.Copying, done, total) }

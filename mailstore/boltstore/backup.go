@@ -35,6 +35,7 @@ type Snapshot struct {
 	At         time.Time
 	Store      string // see Store.Name
 	Generation uint32
+	NextNumber uint64 // that no letter of the snapshot has, nor any above it
 	Files      []BackupFile
 }
 
@@ -112,6 +113,9 @@ func (s *Store) copyFiles(c *copier, snap *Snapshot) error {
 	err := s.read(c.ctx, func(t *txn) (err error) {
 		snap.Store = s.Name()
 		if snap.Generation, err = t.generation(); err != nil {
+			return err
+		}
+		if snap.NextNumber, err = t.counter(counterNumber); err != nil {
 			return err
 		}
 		return c.copy(metaFile, t.tx.Size(), t.tx)

@@ -141,6 +141,20 @@ func (s *Store) layOut(tx *bolt.Tx) error {
 	return nil
 }
 
+// counter is the next number of a counter kept in meta; counters start at 1.
+func (t *txn) counter(name string) (uint64, error) {
+	v := t.get(bMeta, []byte(name))
+	if v == nil {
+		return 1, nil
+	}
+	d := decoder{b: v}
+	next := d.fixed64()
+	if d.bad {
+		return 0, fmt.Errorf("counter %s: %w", name, mailstore.ErrDamaged)
+	}
+	return next, nil
+}
+
 // generation reads the store's generation.
 func (t *txn) generation() (uint32, error) {
 	d := decoder{b: t.get(bMeta, metaGeneration)}

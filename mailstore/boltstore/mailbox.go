@@ -100,7 +100,7 @@ func (u *update) newValidity() (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if st.validity+1 >= 1<<validityBits || generation >= 1<<(32-validityBits) {
+	if st.validity+1 >= 1<<validityBits || generation >= generations {
 		return 0, fmt.Errorf("UIDVALIDITY used up: %w", mailstore.ErrLimit)
 	}
 	st.validity++

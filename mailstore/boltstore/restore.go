@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -26,6 +27,9 @@ var ErrUnfinished = errors.New("a restore into this folder is under way or was c
 // room for.
 var ErrGeneration = errors.New("no further generation")
 
+// ErrNumbers says that there are not so many numbers.
+var ErrNumbers = errors.New("no further numbers")
+
 // RestoreOptions say what is restored, and to where.
 type RestoreOptions struct {
 	From  string       // folder of the backup
@@ -40,13 +44,16 @@ type RestoreOptions struct {
 	// SkipNumbers is how many numbers are left out: at least as many as were
 	// given out since the backup.
 	SkipNumbers uint64
+	// LastNumber is the greatest that there is, 0 for that of its type.
+	LastNumber uint64
 	// Then is called with the store before anybody else can see it; an error
 	// leaves nothing of the restore. nil for nothing.
 	Then     func(ctx context.Context, s *Store, r Restored) error
 	Progress func(done, total int64) // octets; nil for none
 }
 
-// SkippedUIDs is how many UIDs a restore leaves out in each mailbox. A client
+// SkippedUIDs is how many UIDs a restore leaves out in each mailbox, for each
+// generation that it goes on by: a restore before it has used the last. A client
 // has to forget all UIDs when UIDVALIDITY changes (RFC 3501 §2.3.1.1), but some
 // compare Message-IDs and keep what they know when most agree: mbsync does. To
 // them the UIDs of messages that came after the backup must not name others.
@@ -70,6 +77,9 @@ func Restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 			err = fmt.Errorf("restore %s: %w", o.From, err)
 		}
 	}()
+	if err := o.check(); err != nil {
+		return r, err
+	}
 	if err := checkBackupKey(o); err != nil {
 		return r, err
 	}
@@ -87,8 +97,9 @@ func Restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 	if err != nil {
 		return r, err
 	}
-	if r, err = s.raise(ctx, o); err == nil {
-		err = s.skipUIDs(ctx)
+	r, last, err := s.raise(ctx, o)
+	if err == nil {
+		err = s.skipUIDs(ctx, mailstore.UID(r.Generation-last)*SkippedUIDs)
 	}
 	if err == nil && o.Then != nil {
 		err = o.Then(ctx, s, r)
@@ -122,36 +133,62 @@ func checkBackupKey(o RestoreOptions) (err error) {
 	})
 }
 
-// raise gives the store a generation, and numbers, that were never in use.
-func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, err error) {
-	err = s.submit(ctx, func(w *work) error {
-		last, err := w.generation()
-		if err != nil {
+// generations is how many UIDVALIDITY has room for.
+const generations = 1 << (32 - validityBits)
+
+// check refuses what there is no room for, before anything is copied.
+func (o RestoreOptions) check() error {
+	if o.Generation >= generations {
+		return fmt.Errorf("generation %d: %w", o.Generation, ErrGeneration)
+	}
+	_, err := o.nextNumber(1)
+	return err
+}
+
+// nextNumber is the next number of a store whose backup goes on with next.
+func (o RestoreOptions) nextNumber(next uint64) (uint64, error) {
+	last := o.LastNumber
+	if last == 0 {
+		last = math.MaxUint64
+	}
+	if o.NextNumber > last {
+		return 0, fmt.Errorf("next number %d, the last is %d: %w", o.NextNumber, last, ErrNumbers)
+	}
+	if o.SkipNumbers > last || next > last-o.SkipNumbers {
+		return 0, fmt.Errorf("%d numbers left out from %d on, the last is %d: %w", o.SkipNumbers, next, last, ErrNumbers)
+	}
+	return max(next+o.SkipNumbers, o.NextNumber), nil
+}
+
+// raise gives the store a generation, and numbers, that were never in use. last
+// is the generation of the backup.
+func (s *Store) raise(ctx context.Context, o RestoreOptions) (r Restored, last uint32, err error) {
+	err = s.submit(ctx, func(w *work) (err error) {
+		if last, err = w.generation(); err != nil {
 			return err
+		}
+		if last >= generations-1 {
+			return fmt.Errorf("above generation %d: %w", last, ErrGeneration)
 		}
 		r.Generation = max(last+1, o.Generation)
-		if r.Generation >= 1<<(32-validityBits) {
-			return fmt.Errorf("generation %d: %w", r.Generation, ErrGeneration)
-		}
-		next, err := w.counter(counterNumber, o.SkipNumbers)
+		next, err := w.txn.counter(counterNumber)
 		if err != nil {
 			return err
 		}
-		r.NextNumber = next + o.SkipNumbers
-		if r.NextNumber < o.NextNumber {
-			if _, err := w.counter(counterNumber, o.NextNumber-r.NextNumber); err != nil {
-				return err
-			}
-			r.NextNumber = o.NextNumber
+		if r.NextNumber, err = o.nextNumber(next); err != nil {
+			return err
+		}
+		if _, err := w.counter(counterNumber, r.NextNumber-next); err != nil {
+			return err
 		}
 		return w.put(bMeta, metaGeneration, key(r.Generation))
 	})
-	return r, err
+	return r, last, err
 }
 
-// skipUIDs leaves UIDs out in every mailbox, an account after the other: the
+// skipUIDs leaves n UIDs out in every mailbox, an account after the other: the
 // store is not seen by anybody before all have it.
-func (s *Store) skipUIDs(ctx context.Context) error {
+func (s *Store) skipUIDs(ctx context.Context, n mailstore.UID) error {
 	accounts, ctx := errgroup.WithContext(ctx)
 	accounts.SetLimit(batchRequests / 8) // they share commits
 	for a, err := range s.Directory().Accounts(ctx) {
@@ -160,7 +197,7 @@ func (s *Store) skipUIDs(ctx context.Context) error {
 			break
 		}
 		accounts.Go(func() error {
-			err := s.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error { return tx.(*update).skipUIDs() })
+			err := s.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error { return tx.(*update).skipUIDs(n) })
 			if err != nil {
 				return fmt.Errorf("UIDs of %s: %w", a.ID, err)
 			}
@@ -172,7 +209,7 @@ func (s *Store) skipUIDs(ctx context.Context) error {
 
 // skipUIDs leaves UIDs out in the account's mailboxes. One that has no room for
 // it is left as it is.
-func (u *update) skipUIDs() error {
+func (u *update) skipUIDs(n mailstore.UID) error {
 	list, err := u.Mailboxes()
 	if err != nil {
 		return err
@@ -182,7 +219,7 @@ func (u *update) skipUIDs() error {
 		if err != nil {
 			return err
 		}
-		if next := b.UIDNext + SkippedUIDs; next > b.UIDNext {
+		if next := b.UIDNext + n; next > b.UIDNext {
 			b.UIDNext, b.dirty = next, true
 		}
 	}

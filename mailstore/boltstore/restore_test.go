@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -71,6 +72,19 @@ func TestRestoreRaises(t *testing.T) {
 	again.Store.Dir, again.Generation = t.TempDir(), 1<<10
 	if _, err := Restore(ctx, again); !errors.Is(err, ErrGeneration) {
 		t.Errorf("no room for a generation: %v", err)
+	}
+	// Only the backup itself tells that these are too many.
+	again.Generation, again.NextNumber, again.SkipNumbers = 0, 0, math.MaxUint64-100
+	if _, err := Restore(ctx, again); !errors.Is(err, ErrNumbers) {
+		t.Errorf("around past the greatest number: %v", err)
+	}
+	again.SkipNumbers, again.LastNumber = 10, 1010
+	if _, err := Restore(ctx, again); !errors.Is(err, ErrNumbers) {
+		t.Errorf("above the last number: %v", err)
+	}
+	again.LastNumber = 1011
+	if r, err := Restore(ctx, again); err != nil || r.NextNumber != 1011 {
+		t.Errorf("up to the last number: %+v, %v", r, err)
 	}
 }
 

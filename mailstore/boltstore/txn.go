@@ -226,15 +226,11 @@ func (w *work) wake(class string) {
 	w.wakes[class] = true
 }
 
-// counter takes the next n numbers of a counter kept in meta and returns the
-// first; counters start at 1.
+// counter takes the next n numbers of a counter and returns the first.
 func (w *work) counter(name string, n uint64) (uint64, error) {
-	next := uint64(1)
-	if v := w.get(bMeta, []byte(name)); v != nil {
-		d := decoder{b: v}
-		if next = d.fixed64(); d.bad {
-			return 0, fmt.Errorf("counter %s: %w", name, mailstore.ErrDamaged)
-		}
+	next, err := w.txn.counter(name)
+	if err != nil {
+		return 0, err
 	}
 	var e encoder
 	e.fixed64(next + n)
