@@ -101,8 +101,9 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// A store that was restored destroys nothing before it is resumed, also what is
-// over for long and was told of before the backup.
+// A store that was restored tells of nothing and destroys nothing before it is
+// resumed, also what is over for long and was told of before the backup. Then
+// owners are told anew, and have their days.
 func TestRetentionAfterRestore(t *testing.T) {
 	g, clock := openKeeping(t)
 	number := delivered(t, g, "simple", "restored")
@@ -127,9 +128,11 @@ func TestRetentionAfterRestore(t *testing.T) {
 	for i := range 3 { // its workers are at work
 		delivered(t, g, "simple", fmt.Sprint("after the restore ", i))
 	}
-	if c := sentCopy(t, g, number); c.Place != "mailbox" {
+	if c := sentCopy(t, g, number); c.Place != "mailbox" || !c.Warned.IsZero() {
 		t.Fatalf("before it is resumed the letter is %+v", c)
 	}
 	do[admin.StoreResumed](t, g.Admin(), admin.OpStoreResume, admin.StoreResume{})
+	told(t, g, number)
+	clock.to(clock.now().AddDate(0, 0, 12))
 	eventually(t, "the end of the term", func() bool { return sentCopy(t, g, number).Place == "gone" })
 }
