@@ -400,26 +400,9 @@ func TestDamagedFile(t *testing.T) {
 		}
 		k.db.NoSync = true
 	}
-	f, err := os.OpenFile(k.path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	junk := make([]byte, 4096)
-	for i := range junk {
-		junk[i] = 0xff
-	}
-	for at := int64(4 * 4096); at < info.Size(); at += 4096 {
-		if _, err := f.WriteAt(junk, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := k.compaction().Run(t.Context()); err == nil {
-		t.Error("no error")
+	spoilPages(t, k.path)
+	if _, err := k.compaction().Run(t.Context()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(k.path + Suffix); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("copy: %v", err)

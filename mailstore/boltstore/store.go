@@ -90,8 +90,9 @@ type Store struct {
 	wedged  bool              // a panic left bbolt's lock held
 	changes *boltfile.Changes // where commits note what they changed; nil: nowhere
 
-	durable  *durable // of db; replaced with it
-	accounts sync.Map // mailstore.ID -> *accountKeys
+	blind    atomic.Bool // a panic at a transaction's beginning: no other can begin
+	durable  *durable    // of db; replaced with it
+	accounts sync.Map    // mailstore.ID -> *accountKeys
 	vectors  vectors
 	watchers hub
 	wakes    wakes
@@ -180,8 +181,11 @@ func newStore(opts Options) *Store {
 // when it fails.
 func (s *Store) openFiles(path string) (err error) {
 	s.db, err = boltfile.Open(path, s.fileOptions())
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
+	case errors.Is(err, boltfile.ErrDamaged):
+		err = fmt.Errorf("%w: %w", mailstore.ErrDamaged, err)
 	}
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
@@ -191,10 +195,13 @@ func (s *Store) openFiles(path string) (err error) {
 			_ = s.db.Close()
 		}
 	}()
-	if err = s.openFormat(); err == nil {
+	err = boltfile.Guard(mailstore.ErrDamaged, func() error {
+		if err := s.openFormat(); err != nil {
+			return err
+		}
 		s.durable = &durable{}
-		err = s.durable.open(s.db)
-	}
+		return s.durable.open(s.db)
+	})
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
@@ -237,11 +244,11 @@ func (s *Store) Close() error {
 		s.background.Wait()
 		s.texts.close()
 		errBodies := s.large.Close()
-		if s.failed == nil {
+		if s.failed == nil && !s.blind.Load() {
 			s.writeFree()
 		}
 		var errMeta error
-		if !s.wedged {
+		if !s.wedged && !s.blind.Load() {
 			errMeta = s.db.Close() // waits for open transactions
 		}
 		if err := errors.Join(errMeta, errBodies); err != nil {
@@ -276,8 +283,14 @@ func (s *Store) View(ctx context.Context, account mailstore.ID, fn func(mailstor
 	})
 }
 
-// read runs fn on a snapshot of the whole store.
+// read runs fn on a snapshot of the whole store. ErrDamaged when it meets pages
+// that make no sense.
 func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
+	return boltfile.Guard(mailstore.ErrDamaged, func() error { return s.readOpen(ctx, fn) })
+}
+
+// readOpen is read without a guard.
+func (s *Store) readOpen(ctx context.Context, fn func(*txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -305,8 +318,24 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 func (s *Store) begin() (*bolt.Tx, *durable, error) {
 	s.swap.RLock()
 	defer s.swap.RUnlock()
-	tx, err := s.db.Begin(false)
+	tx, err := s.beginGuarded(false)
 	return tx, s.durable, err
+}
+
+// errBlind says that the pages by which a file begins cannot be read.
+var errBlind = fmt.Errorf("first pages of the file: %w", mailstore.ErrDamaged)
+
+// beginGuarded begins a transaction on the file in use. A panic there leaves
+// locks of bbolt's held, for which the next one would wait for ever.
+func (s *Store) beginGuarded(writable bool) (tx *bolt.Tx, err error) {
+	if s.blind.Load() {
+		return nil, errBlind
+	}
+	err = boltfile.Guard(errBlind, func() (err error) { tx, err = s.db.Begin(writable); return err })
+	if errors.Is(err, errBlind) {
+		s.blind.Store(true)
+	}
+	return tx, err
 }
 
 // Update implements mailstore.Store.

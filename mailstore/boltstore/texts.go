@@ -136,12 +136,15 @@ func (t *texts) change(ctx context.Context, fn func(w *textWork) error) error {
 	err := guarded(func() error {
 		return file.Update(func(tx *bolt.Tx) error {
 			return t.s.read(ctx, func(rows *txn) error {
-				w := &textWork{t: t, rows: rows, marks: map[boxPlace]mailstore.ModSeq{}}
-				w.open(tx)
-				if err := fn(w); err != nil {
-					return err
-				}
-				return w.flush()
+				// Within the read, which would blame the other file.
+				return guarded(func() error {
+					w := &textWork{t: t, rows: rows, marks: map[boxPlace]mailstore.ModSeq{}}
+					w.open(tx)
+					if err := fn(w); err != nil {
+						return err
+					}
+					return w.flush()
+				})
 			})
 		})
 	})

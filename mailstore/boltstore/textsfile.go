@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -29,17 +28,8 @@ var errTextsDamaged = fmt.Errorf("texts: %w", mailstore.ErrDamaged)
 
 func isDamage(err error) bool { return errors.Is(err, errTextsDamaged) }
 
-// guarded turns what a damaged file does to its reader, panics of bbolt and
-// faults in the map, into errTextsDamaged.
-func guarded(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errTextsDamaged, p)
-		}
-	}()
-	return fn()
-}
+// guarded makes errTextsDamaged of what a damaged file does to its reader.
+func guarded(fn func() error) error { return boltfile.Guard(errTextsDamaged, fn) }
 
 // open opens the file, and makes it anew when it is of no use: texts are never
 // a reason not to start.
@@ -85,11 +75,7 @@ func (t *texts) lose(bad *bolt.DB, cause error) {
 // openFile opens or makes the file, and checks that it is ours.
 func (t *texts) openFile() (file *bolt.DB, err error) {
 	opts := bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true, PageSize: textsPage}
-	err = guarded(func() (err error) {
-		file, err = boltfile.Open(t.path, opts)
-		return err
-	})
-	if err != nil {
+	if file, err = boltfile.Open(t.path, opts); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	err = guarded(func() error { return t.checkFile(file) })
