@@ -104,6 +104,7 @@ type Store struct {
 	dropping   chan struct{}   // and so is the dropping of doomed messages
 	doomed     atomic.Int64    // messages that wait for it
 	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
+	damaged    map[string]bool // rows of deleted mailboxes that are; the purger's
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -164,6 +165,7 @@ func newStore(opts Options) *Store {
 		purging:     make(chan struct{}, 1),
 		dropping:    make(chan struct{}, 1),
 		stuck:       map[string]bool{},
+		damaged:     map[string]bool{},
 		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
