@@ -55,7 +55,7 @@ type Compaction struct {
 	// under which file the name is on the disk: nothing more may be written
 	// until it is opened anew.
 	Swap func(db *bolt.DB, err error)
-	// Closing ends the compaction, with ErrClosed as its error.
+	// Closing ends the compaction, with ErrClosed as its error; may be nil.
 	Closing   <-chan struct{}
 	ErrClosed error
 	// Hook, for tests, is called before each step: "compact-copy" of a slice,
