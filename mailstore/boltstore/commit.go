@@ -346,6 +346,14 @@ func (s *Store) visible(id int) bool {
 	return tx.ID() >= id
 }
 
+// asFull adds ErrFull to an error by which a disk says that it is full.
+func asFull(err error) error {
+	if err != nil && isFull(err) {
+		return fmt.Errorf("%w: %w", mailstore.ErrFull, err)
+	}
+	return err
+}
+
 // isFull reports whether err says that the disk, the quota on it or the
 // allowed size of the file is used up. A sync never says so reliably.
 func isFull(err error) bool {

@@ -67,10 +67,10 @@ func (s *Store) Compact(ctx context.Context, o mailstore.CompactOptions) ([]mail
 
 // compactError says in the words of the contract what went wrong.
 func compactError(err error) error {
-	if err != nil && (errors.Is(err, boltfile.ErrNoRoom) || isFull(err)) {
+	if errors.Is(err, boltfile.ErrNoRoom) {
 		return fmt.Errorf("%w: %w", mailstore.ErrFull, err)
 	}
-	return err
+	return asFull(err)
 }
 
 // snapshot runs fn on a snapshot of the file.

@@ -190,7 +190,7 @@ func (s *Store) openFiles(path string) (err error) {
 		err = fmt.Errorf("%w: %w", mailstore.ErrDamaged, err)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open %s: %w", path, asFull(err))
 	}
 	defer func() {
 		if err != nil {

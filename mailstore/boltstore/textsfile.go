@@ -131,7 +131,9 @@ func (t *texts) checkFile(file *bolt.DB) error {
 
 // close keeps the marks and closes the file. What fails is made again.
 func (t *texts) close() {
+	t.mu.Lock() // or lose, that has seen the store open, puts another one there
 	file := t.file.Swap(nil)
+	t.mu.Unlock()
 	if file == nil {
 		return
 	}
