@@ -47,7 +47,8 @@ const (
 type Store interface {
 	// View runs fn on a snapshot of the account. The Tx is valid only inside
 	// fn, which must not block on a client or the network. ErrNoAccount when
-	// there is no such account; else fn's error unchanged.
+	// there is no such account, ErrDamaged when what is read makes no sense;
+	// else fn's error unchanged. A panic of fn's own goes on to the caller.
 	View(ctx context.Context, account ID, fn func(Tx) error) error
 
 	// Update runs fn and commits what it wrote, durably, before it returns

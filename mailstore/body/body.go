@@ -86,6 +86,10 @@ type SweepReport struct {
 	Octets        int64 // sealed octets removed
 }
 
+// Live tells which of some bodies are to be kept, in the order of the names. It
+// is asked for a slice at a time, as each question may cost it a snapshot.
+type Live func(ctx context.Context, names []Name) (keep []bool, err error)
+
 // Store keeps bodies. All methods are safe for concurrent use.
 type Store interface {
 	// Put seals what r yields under a fresh name and data key. Above
@@ -107,9 +111,9 @@ type Store interface {
 	// that. Discarding a body that is not there is no error.
 	Discard(ctx context.Context, ref Ref) error
 
-	// Sweep removes bodies that live does not report and that were put more
-	// than grace ago (24 h in service: longer than any Update, and long
+	// Sweep removes bodies that live does not keep and that were put more than
+	// grace ago (24 h in service: longer than any Update, and long
 	// enough for another session to finish a fetch). It works in slices and
 	// may run beside everything else.
-	Sweep(ctx context.Context, live func(context.Context, Name) (bool, error), grace time.Duration) (SweepReport, error)
+	Sweep(ctx context.Context, live Live, grace time.Duration) (SweepReport, error)
 }

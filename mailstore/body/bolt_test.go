@@ -352,7 +352,7 @@ func TestConcurrent(t *testing.T) {
 			default:
 			}
 			// Everything is live: the sweep must take nothing.
-			report, err := s.Sweep(ctx, func(context.Context, body.Name) (bool, error) { return true, nil }, 0)
+			report, err := s.Sweep(ctx, liveIf(func(body.Name) (bool, error) { return true, nil }), 0)
 			if err != nil || report.Removed != 0 {
 				t.Errorf("sweep: %+v, %v", report, err)
 				return
@@ -383,7 +383,7 @@ func TestConcurrent(t *testing.T) {
 	workers.Wait()
 	close(stop)
 	sweeper.Wait()
-	report, err := s.Sweep(ctx, func(context.Context, body.Name) (bool, error) { return false, nil }, 0)
+	report, err := s.Sweep(ctx, liveIf(func(body.Name) (bool, error) { return false, nil }), 0)
 	if err != nil || report.Removed != 12*3 || report.Kept != 0 {
 		t.Errorf("last sweep: %+v, %v", report, err)
 	}

@@ -5,7 +5,6 @@ package body_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/gob"
 	"encoding/hex"
 	"errors"
@@ -171,7 +170,7 @@ func afterKill(t *testing.T, dir string, refs []body.Ref) {
 	for _, ref := range refs {
 		kept[ref.Name] = true
 	}
-	live := func(_ context.Context, n body.Name) (bool, error) { return kept[n], nil }
+	live := liveIf(func(n body.Name) (bool, error) { return kept[n], nil })
 	// Finished bodies are within their grace; only unfinished ones may go.
 	report, err := s.Sweep(ctx, live, time.Hour)
 	if err != nil || report.Kept < len(refs) || report.Removed > len(childSizes) {
@@ -250,7 +249,7 @@ func fill(s *body.Bolt, size int) error {
 	if got, err := read(s, ref, 0); err != nil || !bytes.Equal(got, clear) {
 		return fmt.Errorf("body after room was made: %d octets, %w", len(got), err)
 	}
-	report, err := s.Sweep(ctx, func(context.Context, body.Name) (bool, error) { return true, nil }, 0)
+	report, err := s.Sweep(ctx, liveIf(func(body.Name) (bool, error) { return true, nil }), 0)
 	if err != nil || report.Kept != len(refs)-1 {
 		return fmt.Errorf("sweep: %+v, want %d kept: %w", report, len(refs)-1, err)
 	}

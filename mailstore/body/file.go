@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,11 +80,11 @@ func openFile(path string, number int, b *Bolt) (f *file, err error) {
 		bolt: b, number: number, path: path,
 		requests: make(chan request), between: make(chan func()), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	err = guard(func() (err error) { f.db, err = boltfile.Open(path, fileOptions()); return err })
+	f.db, err = boltfile.Open(path, fileOptions())
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLocked
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+	case errors.Is(err, boltfile.ErrDamaged):
 		return nil, fmt.Errorf("%w: %w", err, ErrDamaged)
 	case err != nil:
 		return nil, asFull(err)
@@ -169,17 +168,8 @@ func (f *file) begin() (*bbolt.Tx, error) {
 	return f.db.Begin(false)
 }
 
-// guard makes an error of the panics by which bbolt, and the memory map under
-// it, answer pages that make no sense or cannot be read.
-func guard(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, r)
-		}
-	}()
-	return fn()
-}
+// guard makes an error of what a damaged file does to its reader.
+func guard(fn func() error) error { return boltfile.Guard(ErrDamaged, fn) }
 
 // row is what the index tells of a finished body.
 type row struct {

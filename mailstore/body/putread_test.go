@@ -44,7 +44,13 @@ func TestPutRead(t *testing.T) {
 			if int64(len(seen)) < min(test.read, int64(len(large))) {
 				t.Errorf("saw %d octets", len(seen))
 			}
-			report, sweepErr := s.Sweep(t.Context(), func(context.Context, body.Name) (bool, error) { return true, nil }, 0)
+			report, sweepErr := s.Sweep(t.Context(), func(_ context.Context, names []body.Name) ([]bool, error) {
+				keep := make([]bool, len(names))
+				for i := range keep {
+					keep[i] = true
+				}
+				return keep, nil
+			}, 0)
 			if sweepErr != nil || (report.Kept == 1) != (test.want == nil) {
 				t.Errorf("%+v, %v", report, sweepErr)
 			}

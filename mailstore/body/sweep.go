@@ -13,7 +13,7 @@ const sweepSlice = 64
 
 // Sweep implements Store. It also removes what a crash has left of Puts that
 // it cut short, whatever its age; these count as Removed.
-func (b *Bolt) Sweep(ctx context.Context, live func(context.Context, Name) (bool, error), grace time.Duration) (SweepReport, error) {
+func (b *Bolt) Sweep(ctx context.Context, live Live, grace time.Duration) (SweepReport, error) {
 	var report SweepReport
 	for _, f := range b.files {
 		if f == nil {
@@ -28,7 +28,7 @@ func (b *Bolt) Sweep(ctx context.Context, live func(context.Context, Name) (bool
 
 // sweep goes through the file in slices. Bodies that come in meanwhile have
 // higher places and are younger than before.
-func (f *file) sweep(ctx context.Context, live func(context.Context, Name) (bool, error), before time.Time, report *SweepReport) error {
+func (f *file) sweep(ctx context.Context, live Live, before time.Time, report *SweepReport) error {
 	from := uint64(0)
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
@@ -40,21 +40,29 @@ func (f *file) sweep(ctx context.Context, live func(context.Context, Name) (bool
 			return err
 		}
 		op := &removeOp{bolt: f.bolt}
+		var old []doomed
+		var names []Name
 		for _, it := range found {
-			if !it.finished {
+			switch {
+			case !it.finished:
 				op.doomed = append(op.doomed, it.doomed)
-				continue
-			}
-			keep := it.at.After(before)
-			if !keep {
-				if keep, err = live(ctx, it.name); err != nil {
-					return fmt.Errorf("ask for body %s: %w", it.name, err)
-				}
-			}
-			if keep {
+			case it.at.After(before):
 				report.Kept++
-			} else {
-				op.doomed = append(op.doomed, it.doomed)
+			default:
+				old, names = append(old, it.doomed), append(names, it.name)
+			}
+		}
+		if len(names) > 0 {
+			keep, err := live(ctx, names)
+			if err != nil {
+				return fmt.Errorf("ask for %d bodies: %w", len(names), err)
+			}
+			for i, it := range old {
+				if keep[i] {
+					report.Kept++
+				} else {
+					op.doomed = append(op.doomed, it)
+				}
 			}
 		}
 		if len(op.doomed) == 0 {

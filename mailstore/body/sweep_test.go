@@ -32,6 +32,20 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// liveIf asks about each body.
+func liveIf(one func(body.Name) (bool, error)) body.Live {
+	return func(_ context.Context, names []body.Name) ([]bool, error) {
+		keep := make([]bool, len(names))
+		for i, n := range names {
+			var err error
+			if keep[i], err = one(n); err != nil {
+				return nil, err
+			}
+		}
+		return keep, nil
+	}
+}
+
 func TestSweep(t *testing.T) {
 	const grace = 24 * time.Hour
 	clk := newClock()
@@ -46,13 +60,13 @@ func TestSweep(t *testing.T) {
 	clk.advance(grace - time.Second)
 	young := put(t, s, random(2*seg))
 	asked := 0
-	isLive := func(_ context.Context, n body.Name) (bool, error) {
+	isLive := liveIf(func(n body.Name) (bool, error) {
 		asked++
 		if n == young.Name {
 			t.Error("asked for a body within its grace")
 		}
 		return live[n], nil
-	}
+	})
 	report, err := s.Sweep(ctx, isLive, grace)
 	if err != nil || report.Removed != 0 || report.Kept != 301 || asked != 0 {
 		t.Fatalf("within the grace: %+v, %v, asked %d times", report, err, asked)
@@ -90,7 +104,7 @@ func TestSweepErrors(t *testing.T) {
 	s := openStore(t, t.TempDir(), body.Options{})
 	ref := put(t, s, random(seg))
 	boom := errors.New("metadata not readable")
-	_, err := s.Sweep(ctx, func(context.Context, body.Name) (bool, error) { return false, boom }, 0)
+	_, err := s.Sweep(ctx, liveIf(func(body.Name) (bool, error) { return false, boom }), 0)
 	if !errors.Is(err, boom) {
 		t.Errorf("error %v, want that of live", err)
 	}
@@ -119,7 +133,7 @@ func TestSweepSparesPut(t *testing.T) {
 		ref, err := s.Put(ctx, pipe)
 		done <- result{ref, err}
 	}()
-	none := func(context.Context, body.Name) (bool, error) { return false, nil }
+	none := liveIf(func(body.Name) (bool, error) { return false, nil })
 	for i := 0; i < len(clear); i += 10 * seg {
 		if _, err := client.Write(clear[i : i+10*seg]); err != nil {
 			t.Fatal(err)

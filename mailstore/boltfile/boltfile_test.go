@@ -239,6 +239,18 @@ func TestChanges(t *testing.T) {
 	if list, err := c.take(); err != nil || len(list) != 0 {
 		t.Errorf("taken twice: %v, %v", list, err)
 	}
+	c.Note("a", "9") // while a slice is copied that ends before it
+	c.pause("a", "5")
+	c.Note("a", "8") // while the copy stands still
+	c.Note("a", "5")
+	if list, err := c.take(); err != nil || fmt.Sprint(list) != "[{a 5}]" {
+		t.Errorf("between two slices: %v, %v", list, err)
+	}
+	c.begin("a")
+	c.Note("a", "7")
+	if list, err := c.take(); err != nil || fmt.Sprint(list) != "[{a 7}]" {
+		t.Errorf("in the next slice: %v, %v", list, err)
+	}
 	for i := range c.limit + 1 {
 		c.Note("a", fmt.Sprint(i))
 	}
@@ -260,6 +272,9 @@ func TestTooBusy(t *testing.T) {
 	var many sync.Once
 	c := k.compaction()
 	c.Hook = func(step string) error {
+		if step != "compact-last" { // before it is copied nothing needs remembering
+			return nil
+		}
 		many.Do(func() {
 			k.changes.limit = 1000
 			for i := range k.changes.limit + 1 {
@@ -390,6 +405,35 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestRateAgain: what is copied again keeps to the rate too.
+func TestRateAgain(t *testing.T) {
+	k := newKeeper(t)
+	if err := errors.Join(k.update("a", "key", "value"), k.update("b", "key", "value")); err != nil {
+		t.Fatal(err)
+	}
+	c, copies := k.compaction(), 0
+	c.Rate = 50_000
+	c.Hook = func(step string) error {
+		if step != "compact-copy" {
+			return nil
+		}
+		if copies++; copies < 2 {
+			return nil
+		}
+		return k.update("a", "key", strings.Repeat("v", 10_000)) // behind the copy
+	}
+	start := time.Now()
+	if _, err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d < 200*time.Millisecond {
+		t.Errorf("10,000 octets copied again at 50,000 a second in %v", d)
+	}
+	if got := k.content(t)["a/key"]; len(got) != 10_000 {
+		t.Errorf("%d octets", len(got))
+	}
+}
+
 // TestDamagedFile compacts a file of which a page makes no sense: an error,
 // no end of the process, and the file stays.
 func TestDamagedFile(t *testing.T) {
@@ -400,26 +444,9 @@ func TestDamagedFile(t *testing.T) {
 		}
 		k.db.NoSync = true
 	}
-	f, err := os.OpenFile(k.path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	junk := make([]byte, 4096)
-	for i := range junk {
-		junk[i] = 0xff
-	}
-	for at := int64(4 * 4096); at < info.Size(); at += 4096 {
-		if _, err := f.WriteAt(junk, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := k.compaction().Run(t.Context()); err == nil {
-		t.Error("no error")
+	spoilPages(t, k.path)
+	if _, err := k.compaction().Run(t.Context()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(k.path + Suffix); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("copy: %v", err)

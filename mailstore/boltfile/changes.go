@@ -20,7 +20,13 @@ type Changes struct {
 	begun map[string]bool // buckets of which something was copied already
 	keys  map[change]struct{}
 	lost  bool // there were too many
-	limit int  // of keys; maxChanges when 0
+
+	// Between two slices of a bucket what lies behind the last key copied is no
+	// change: the next slice reads it as it is then. Nothing of it is in the new
+	// file, so that nothing there can be out of date.
+	paused, reached string // the bucket, empty while a slice is under way; that key
+
+	limit int // of keys; maxChanges when 0
 }
 
 // Note remembers a key of a top-level bucket that a commit has changed or
@@ -29,7 +35,7 @@ type Changes struct {
 func (c *Changes) Note(bucket, key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.begun[bucket] || c.lost {
+	if !c.begun[bucket] || c.lost || c.ahead(bucket, key) {
 		return // copied later, as it will be then
 	}
 	if c.keys == nil {
@@ -42,7 +48,18 @@ func (c *Changes) Note(bucket, key string) {
 	c.keys[change{bucket, key}] = struct{}{}
 }
 
-// begin says that from now on a bucket is being copied.
+// ahead reports whether the copy has yet to come to a key of the bucket that it
+// is in the midst of.
+func (c *Changes) ahead(bucket, key string) bool { return bucket == c.paused && key > c.reached }
+
+// pause says that the copy of a bucket stands still behind a key.
+func (c *Changes) pause(bucket, reached string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused, c.reached = bucket, reached
+}
+
+// begin says that from now on a bucket, or a slice of it, is being copied.
 func (c *Changes) begin(bucket string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,6 +67,7 @@ func (c *Changes) begin(bucket string) {
 		c.begun = map[string]bool{}
 	}
 	c.begun[bucket] = true
+	c.paused = ""
 }
 
 // waiting is how many keys are to be copied again.
@@ -64,13 +82,15 @@ func (c *Changes) take() ([]change, error) {
 	c.mu.Lock()
 	keys, lost := c.keys, c.lost
 	c.keys = nil
+	list := make([]change, 0, len(keys))
+	for k := range keys {
+		if !c.ahead(k.bucket, k.key) { // noted while the last slice was under way
+			list = append(list, k)
+		}
+	}
 	c.mu.Unlock()
 	if lost {
 		return nil, ErrBusy
-	}
-	list := make([]change, 0, len(keys))
-	for k := range keys {
-		list = append(list, k)
 	}
 	slices.SortFunc(list, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.bucket, b.bucket), cmp.Compare(a.key, b.key))

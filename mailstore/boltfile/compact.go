@@ -55,7 +55,7 @@ type Compaction struct {
 	// under which file the name is on the disk: nothing more may be written
 	// until it is opened anew.
 	Swap func(db *bolt.DB, err error)
-	// Closing ends the compaction, with ErrClosed as its error.
+	// Closing ends the compaction, with ErrClosed as its error; may be nil.
 	Closing   <-chan struct{}
 	ErrClosed error
 	// Hook, for tests, is called before each step: "compact-copy" of a slice,
@@ -188,7 +188,7 @@ func (k *copier) rounds(ctx context.Context) error {
 	before := time.Duration(1 << 62)
 	for range maxRounds {
 		start := time.Now()
-		if err := k.drain(ctx); err != nil {
+		if err := k.drain(ctx, true); err != nil {
 			return err
 		}
 		if err := k.sync(); err != nil {
@@ -212,7 +212,7 @@ func (k *copier) last(ctx context.Context, r *Report) error {
 		return err
 	}
 	err := guard(func() error {
-		if err := k.drain(ctx); err != nil {
+		if err := k.drain(ctx, false); err != nil {
 			return err
 		}
 		return k.sync()

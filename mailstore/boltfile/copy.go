@@ -29,10 +29,12 @@ type copier struct {
 	db      *bolt.DB // new
 	changes Changes
 	began   time.Time
-	octets  int64 // copied, without what was copied again
 	total   int64
+	octets  int64 // copied for the first time
 	loose   int64 // written and not synced
 	given   bool  // the new file has the name
+
+	repeated int64 // octets copied again
 }
 
 // step copies from one snapshot of the old file in one transaction of the new.
@@ -57,7 +59,6 @@ func (k *copier) all(ctx context.Context) error {
 	}
 	k.began = time.Now()
 	for _, name := range names {
-		k.changes.begin(string(name))
 		if err := k.bucket(ctx, name); err != nil {
 			return fmt.Errorf("bucket %s: %w", name, err)
 		}
@@ -73,6 +74,7 @@ func (k *copier) bucket(ctx context.Context, name []byte) error {
 		if err := k.c.hook("compact-copy"); err != nil {
 			return err
 		}
+		k.changes.begin(string(name))
 		var octets int64
 		err := k.step(func(from, to *bolt.Tx) (err error) {
 			src := from.Bucket(name)
@@ -86,6 +88,9 @@ func (k *copier) bucket(ctx context.Context, name []byte) error {
 		})
 		if err != nil {
 			return err
+		}
+		if more {
+			k.changes.pause(string(name), string(after))
 		}
 		k.octets += octets
 		k.c.progress(k.octets, k.total)
@@ -174,31 +179,42 @@ func copyItem(src, dst *bolt.Bucket, key, value []byte) (octets int64, err error
 // pace keeps to the rate, sees to the room on the disk, and copies again what
 // has gathered.
 func (k *copier) pace(ctx context.Context, octets int64) error {
+	if err := k.wrote(octets); err != nil {
+		return err
+	}
+	for {
+		if k.changes.waiting() > k.c.gather {
+			if err := k.drain(ctx, true); err != nil {
+				return err
+			}
+		}
+		if over, err := k.wait(ctx); err != nil || over {
+			return err
+		}
+	}
+}
+
+// wrote makes the disk take what was written before it is too much at once, and
+// sees to the room that is left for more.
+func (k *copier) wrote(octets int64) error {
 	if k.loose += octets; k.loose > syncOctets {
 		if err := k.sync(); err != nil {
 			return err
 		}
 	}
-	if err := k.c.space(sliceOctets); err != nil {
-		return err
+	return k.c.space(sliceOctets)
+}
+
+// wait waits a second at most for the rate to be kept, and reports whether it is.
+func (k *copier) wait(ctx context.Context) (over bool, err error) {
+	var ahead time.Duration
+	if k.c.Rate > 0 {
+		ahead = time.Duration(float64(k.octets+k.repeated)/float64(k.c.Rate)*float64(time.Second)) - time.Since(k.began)
 	}
-	for {
-		if k.changes.waiting() > k.c.gather {
-			if err := k.drain(ctx); err != nil {
-				return err
-			}
-		}
-		var ahead time.Duration
-		if k.c.Rate > 0 {
-			ahead = time.Duration(float64(k.octets)/float64(k.c.Rate)*float64(time.Second)) - time.Since(k.began)
-		}
-		if ahead <= 0 {
-			return context.Cause(ctx)
-		}
-		if err := pause(ctx, min(ahead, time.Second)); err != nil {
-			return err
-		}
+	if ahead <= 0 {
+		return true, context.Cause(ctx)
 	}
+	return false, pause(ctx, min(ahead, time.Second))
 }
 
 // pause waits, or for the end of ctx.
@@ -213,8 +229,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// drain copies again what was changed.
-func (k *copier) drain(ctx context.Context) error {
+// drain copies again what was changed, paced as the rest but where the writer
+// waits for it.
+func (k *copier) drain(ctx context.Context, paced bool) error {
 	list, err := k.changes.take()
 	if err != nil {
 		return err
@@ -246,7 +263,18 @@ func (k *copier) drain(ctx context.Context) error {
 			return err
 		}
 		list = list[done:]
-		k.loose += octets
+		k.repeated += octets
+		if !paced {
+			continue
+		}
+		if err := k.wrote(octets); err != nil {
+			return err
+		}
+		for over := false; !over; {
+			if over, err = k.wait(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return k.sequences()
 }

@@ -39,3 +39,6 @@ func own(path string, like os.FileInfo) error {
 	}
 	return os.Chown(path, int(want.Uid), int(want.Gid))
 }
+
+// unlock lets go of the lock by which bbolt keeps other processes out.
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 
@@ -29,7 +28,8 @@ const openTries = 3
 
 // Open opens the bbolt file with that name, or makes it, and what a compaction
 // that was cut off has left beside it is removed. The lock of another process
-// is waited for as opts say; then the error is bbolt's ErrTimeout.
+// is waited for as opts say; then the error is bbolt's ErrTimeout. ErrDamaged when
+// the file makes no sense.
 func Open(path string, opts bolt.Options) (*bolt.DB, error) {
 	db, err := open(path, opts)
 	if err != nil {
@@ -74,11 +74,21 @@ func mapped(path string, opts bolt.Options) (db *bolt.DB, file *os.File, err err
 		return f, err
 	}
 	opts.InitialMmapSize = initialMap()
-	db, err = bolt.Open(path, 0o600, &opts)
-	if errors.Is(err, syscall.ENOMEM) {
-		// Address space is rationed here (ulimit -v): let the map grow.
-		opts.InitialMmapSize = 0
+	err = guard(func() (err error) {
 		db, err = bolt.Open(path, 0o600, &opts)
+		if errors.Is(err, syscall.ENOMEM) {
+			// Address space is rationed here (ulimit -v): let the map grow.
+			opts.InitialMmapSize = 0
+			db, err = bolt.Open(path, 0o600, &opts)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrDamaged) && file != nil:
+		_ = unlock(file) // bbolt has let go of nothing, and the map holds the file
+		_ = file.Close()
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return db, file, err
 }
@@ -112,16 +122,4 @@ func SyncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// guard makes an error of the panics by which bbolt, and the memory map under
-// it, answer pages that make no sense or cannot be read.
-func guard(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("file damaged: %v", r)
-		}
-	}()
-	return fn()
 }

@@ -166,7 +166,7 @@ func TestBackupKeepsSweepOut(t *testing.T) {
 		for _, sweep := range []func(context.Context) error{
 			func(ctx context.Context) error { _, err := s.Sweep(ctx, time.Hour); return err },
 			func(ctx context.Context) error {
-				none := func(context.Context, body.Name) (bool, error) { return false, nil }
+				none := func(_ context.Context, names []body.Name) ([]bool, error) { return make([]bool, len(names)), nil }
 				_, err := s.Bodies().Sweep(ctx, none, time.Hour)
 				return err
 			},

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -260,4 +261,20 @@ func BenchmarkLeaseComplete(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "items/s")
+}
+
+// BenchmarkGuard tells what it costs a reader that damaged pages are errors.
+func BenchmarkGuard(b *testing.B) {
+	s, _ := testStore(b, Options{})
+	nothing := func(*txn) error { return nil }
+	for name, read := range map[string]func(context.Context, func(*txn) error) error{"with": s.read, "without": s.readOpen} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := read(ctx, nothing); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

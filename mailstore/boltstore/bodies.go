@@ -55,7 +55,7 @@ func (b *bodies) Discard(ctx context.Context, ref body.Ref) error {
 }
 
 // Sweep implements body.Store.
-func (b *bodies) Sweep(ctx context.Context, live func(context.Context, body.Name) (bool, error), grace time.Duration) (body.SweepReport, error) {
+func (b *bodies) Sweep(ctx context.Context, live body.Live, grace time.Duration) (body.SweepReport, error) {
 	release, err := b.s.maintain(ctx)
 	if err != nil {
 		return body.SweepReport{}, fmt.Errorf("sweep bodies: %w", err)

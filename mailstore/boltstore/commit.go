@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/boltfile"
 )
 
 const (
@@ -152,7 +154,7 @@ type batch struct {
 }
 
 func (s *Store) beginBatch() (*batch, error) {
-	tx, err := s.db.Begin(true)
+	tx, err := s.beginGuarded(true)
 	if err != nil {
 		return nil, err
 	}
@@ -186,14 +188,14 @@ func (b *batch) add(r *request) (clean bool) {
 	return !r.spoiled
 }
 
-// protect turns a panic of run into an error.
+// protect turns a panic of run into an error: ErrDamaged where it is the file's.
 func protect(run func(*work) error, w *work) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in update: %v", p)
 		}
 	}()
-	return run(w)
+	return boltfile.Guard(mailstore.ErrDamaged, func() error { return run(w) })
 }
 
 // rebuild rolls a spoiled transaction back and runs the others again. The
@@ -301,6 +303,7 @@ func (s *Store) commit(tx *bolt.Tx) (err error) {
 	id := tx.ID()
 	s.durable.begin()
 	defer func() { s.durable.end(id, err) }()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // it reads pages too
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("commit: %w: panic: %v", mailstore.ErrMaybeCommitted, p)
@@ -341,6 +344,14 @@ func (s *Store) visible(id int) bool {
 	}
 	defer func() { _ = tx.Rollback() }()
 	return tx.ID() >= id
+}
+
+// asFull adds ErrFull to an error by which a disk says that it is full.
+func asFull(err error) error {
+	if err != nil && isFull(err) {
+		return fmt.Errorf("%w: %w", mailstore.ErrFull, err)
+	}
+	return err
 }
 
 // isFull reports whether err says that the disk, the quota on it or the

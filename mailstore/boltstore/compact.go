@@ -29,12 +29,21 @@ func (s *Store) Compact(ctx context.Context, o mailstore.CompactOptions) ([]mail
 		return nil, mailstore.ErrClosed
 	default:
 	}
+	// The bodies' own files would end it only when their turn to be closed comes.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-s.closing:
+			cancel(mailstore.ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
 	c := boltfile.Compaction{
 		Path: filepath.Join(s.opts.Dir, metaFile), Options: s.fileOptions(),
 		View: s.snapshot, Between: s.betweenCommits, Swap: s.takeOver,
-		Record:  func(ch *boltfile.Changes) { s.changes = ch },
-		Closing: s.closing, ErrClosed: mailstore.ErrClosed,
-		Hook: s.opts.Hook, Rate: o.Rate,
+		Record: func(ch *boltfile.Changes) { s.changes = ch },
+		Hook:   s.opts.Hook, Rate: o.Rate,
 	}
 	progress := func(file string) func(done, total int64) {
 		return func(done, total int64) {
@@ -58,10 +67,10 @@ func (s *Store) Compact(ctx context.Context, o mailstore.CompactOptions) ([]mail
 
 // compactError says in the words of the contract what went wrong.
 func compactError(err error) error {
-	if err != nil && (errors.Is(err, boltfile.ErrNoRoom) || isFull(err)) {
+	if errors.Is(err, boltfile.ErrNoRoom) {
 		return fmt.Errorf("%w: %w", mailstore.ErrFull, err)
 	}
-	return err
+	return asFull(err)
 }
 
 // snapshot runs fn on a snapshot of the file.

@@ -113,41 +113,54 @@ func TestCompactNameUnsure(t *testing.T) {
 // TestCompactEnds: the end of the context and Close end a compaction at once,
 // whatever its rate.
 func TestCompactEnds(t *testing.T) {
-	for _, by := range []string{"context", "close"} {
-		t.Run(by, func(t *testing.T) {
+	for _, c := range []struct{ by, file string }{
+		{"context", metaFile}, {"close", metaFile}, {"context", "bodies-0.db"}, {"close", "bodies-0.db"},
+	} {
+		t.Run(c.by+" "+c.file, func(t *testing.T) {
 			begun := make(chan struct{}, 1)
-			opts := Options{Dir: t.TempDir(), Hook: func(step string) error {
-				if step == "compact-copy" {
-					hint(begun)
-				}
-				return nil
-			}}
+			opts := Options{Dir: t.TempDir(), BodyFiles: 1}
 			s, a := testStore(t, opts)
-			if err := letter(s, a, 1000); err != nil {
+			if err := compactLetter(s, a, 1, 100_000); err != nil {
 				t.Fatal(err)
 			}
-			c, cancel := context.WithCancel(ctx)
+			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			ended := make(chan error)
 			go func() {
-				_, err := s.Compact(c, mailstore.CompactOptions{Rate: 1})
+				_, err := s.Compact(ctx, mailstore.CompactOptions{
+					Rate: 50_000, // two seconds for the bodies
+					Progress: func(file string, n, _ int64) {
+						if file == c.file && n > 0 {
+							hint(begun)
+						}
+					},
+				})
 				ended <- err
 			}()
 			<-begun
-			want := context.Canceled
-			if by == "context" {
+			want, closed := context.Canceled, make(chan error, 1)
+			start := time.Now()
+			if c.by == "context" {
 				cancel()
 			} else {
 				want = mailstore.ErrClosed
-				go func() { _ = s.Close() }()
+				go func() { closed <- s.Close() }()
 			}
 			if err := <-ended; !errors.Is(err, want) {
 				t.Errorf("got %v", err)
 			}
+			if c.by == "close" {
+				if err := <-closed; err != nil {
+					t.Error(err)
+				}
+			}
+			if d := time.Since(start); c.file != metaFile && d > time.Second {
+				t.Errorf("ended after %v", d)
+			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			if names := fileNames(t, opts.Dir); slices.Contains(names, metaFile+boltfile.Suffix) {
+			if names := fileNames(t, opts.Dir); slices.Contains(names, c.file+boltfile.Suffix) {
 				t.Errorf("left: %v", names)
 			}
 		})

@@ -304,15 +304,7 @@ func TestDoomedInDeletedMailbox(t *testing.T) {
 				t.Fatal(err)
 			}
 			purge := func() {
-				err := s.submit(ctx, func(w *work) error {
-					k, raw := w.b(bPurge).Cursor().First()
-					keys, err := w.accountKeys(mailstore.ID(raw), false)
-					if err != nil {
-						return err
-					}
-					return w.purgeSlice(keys, copied(k), copied(raw[16:]))
-				})
-				if err != nil {
+				if err := s.submit(ctx, (&purging{}).run); err != nil {
 					t.Fatal(err)
 				}
 			}

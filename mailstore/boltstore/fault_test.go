@@ -203,3 +203,41 @@ func workThrough(t *testing.T, l *load, d *desk, p *plan) {
 
 // String names the plan in a report.
 func (p *plan) String() string { return fmt.Sprintf("%s at %s %d", p.name, p.kind, p.at) }
+
+// TestOpenFullDisk: where the disk has no room for a new store, or for raising one
+// of an older format, that is what is told; with room it opens.
+func TestOpenFullDisk(t *testing.T) {
+	disktest.Run(t, func(d *disktest.Disk) {
+		for _, c := range []struct {
+			old    bool
+			before int // writes that there is room for
+		}{{false, 0}, {false, 1}, {true, 0}} {
+			opts := Options{Dir: t.TempDir(), Create: true}
+			if c.old {
+				s, _ := testStore(t, opts)
+				must(t, s.Close())
+				raw(t, opts.Dir, func(tx *bolt.Tx) error {
+					return tx.Bucket([]byte("meta")).Put(metaFormat, key(uint32(1)))
+				})
+			}
+			left := c.before
+			d.Decide(func(op disktest.Op) disktest.Answer {
+				if op.Kind != disktest.Write {
+					return disktest.Answer{}
+				}
+				if left--; left < 0 {
+					return disktest.Answer{Err: syscall.ENOSPC}
+				}
+				return disktest.Answer{}
+			})
+			_, err := Open(ctx, opts)
+			d.Decide(nil)
+			if !errors.Is(err, mailstore.ErrFull) {
+				t.Errorf("%+v: %v", c, err)
+			}
+			s, err := Open(ctx, opts)
+			must(t, err)
+			must(t, s.Close())
+		}
+	})
+}

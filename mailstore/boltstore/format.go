@@ -45,7 +45,7 @@ func (s *Store) openFormat() error {
 		return s.checkFormat(meta)
 	})
 	if err == nil && !present {
-		err = s.db.Update(raise)
+		err = asFull(s.db.Update(raise))
 	}
 	if err != errNew { //nolint:errorlint // our own value, never wrapped
 		return err
@@ -53,7 +53,7 @@ func (s *Store) openFormat() error {
 	if !s.opts.Create {
 		return fmt.Errorf("empty file: %w", mailstore.ErrDamaged)
 	}
-	if err := s.db.Update(s.layOut); err != nil {
+	if err := asFull(s.db.Update(s.layOut)); err != nil {
 		return fmt.Errorf("lay out: %w", err)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,8 +90,9 @@ type Store struct {
 	wedged  bool              // a panic left bbolt's lock held
 	changes *boltfile.Changes // where commits note what they changed; nil: nowhere
 
-	durable  *durable // of db; replaced with it
-	accounts sync.Map // mailstore.ID -> *accountKeys
+	blind    atomic.Bool // a panic at a transaction's beginning: no other can begin
+	durable  *durable    // of db; replaced with it
+	accounts sync.Map    // mailstore.ID -> *accountKeys
 	vectors  vectors
 	watchers hub
 	wakes    wakes
@@ -104,6 +104,7 @@ type Store struct {
 	dropping   chan struct{}   // and so is the dropping of doomed messages
 	doomed     atomic.Int64    // messages that wait for it
 	stuck      map[string]bool // rows of bucket doomed that are damaged; the dropper's
+	damaged    map[string]bool // rows of deleted mailboxes that are; the purger's
 }
 
 var _ mailstore.Store = (*Store)(nil)
@@ -164,6 +165,7 @@ func newStore(opts Options) *Store {
 		purging:     make(chan struct{}, 1),
 		dropping:    make(chan struct{}, 1),
 		stuck:       map[string]bool{},
+		damaged:     map[string]bool{},
 		maintenance: make(chan struct{}, 1),
 	}
 	if s.now == nil {
@@ -185,17 +187,20 @@ func (s *Store) openFiles(path string) (err error) {
 		return fmt.Errorf("%s: %w", path, mailstore.ErrLocked)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open %s: %w", path, asFull(err))
 	}
 	defer func() {
 		if err != nil {
 			_ = s.db.Close()
 		}
 	}()
-	if err = guardPages(s.openFormat); err == nil {
+	err = guardPages(func() error {
+		if err := s.openFormat(); err != nil {
+			return err
+		}
 		s.durable = &durable{}
-		err = s.durable.open(s.db)
-	}
+		return s.durable.open(s.db)
+	})
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
@@ -223,23 +228,23 @@ func (s *Store) fileOptions() bolt.Options {
 // openMeta opens the metadata file. A file whose pages make no sense, or that is
 // cut short, is ErrDamaged.
 func (s *Store) openMeta(path string) error {
-	err := guardPages(func() (err error) {
-		s.db, err = boltfile.Open(path, s.fileOptions())
-		return err
-	})
-	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
-		return fmt.Errorf("%w: %w", err, mailstore.ErrDamaged)
+	var err error
+	s.db, err = boltfile.Open(path, s.fileOptions())
+	if errors.Is(err, boltfile.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", mailstore.ErrDamaged, err)
 	}
 	if err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
 	if err == nil {
-		err = s.db.View(func(tx *bolt.Tx) error {
-			if info.Size() < tx.Size() {
-				return fmt.Errorf("%d octets where %d were written: %w", info.Size(), tx.Size(), mailstore.ErrDamaged)
-			}
-			return nil
+		err = guardPages(func() error {
+			return s.db.View(func(tx *bolt.Tx) error {
+				if info.Size() < tx.Size() {
+					return fmt.Errorf("%d octets where %d were written: %w", info.Size(), tx.Size(), mailstore.ErrDamaged)
+				}
+				return nil
+			})
 		})
 	}
 	if err != nil {
@@ -250,18 +255,7 @@ func (s *Store) openMeta(path string) error {
 
 // guardPages makes ErrDamaged of the panics by which bbolt, and the memory map
 // under it, answer pages that make no sense or cannot be read.
-func guardPages(fn func() error) error { return guardedBy(mailstore.ErrDamaged, fn) }
-
-// guardedBy makes such panics the error damage.
-func guardedBy(damage error, fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("page not readable: %v: %w", p, damage)
-		}
-	}()
-	return fn()
-}
+func guardPages(fn func() error) error { return boltfile.Guard(mailstore.ErrDamaged, fn) }
 
 // hook calls the test's hook.
 func (s *Store) hook(step string) error {
@@ -281,11 +275,11 @@ func (s *Store) Close() error {
 		s.background.Wait()
 		s.texts.close()
 		errBodies := s.large.Close()
-		if s.failed == nil {
+		if s.failed == nil && !s.blind.Load() {
 			s.writeFree()
 		}
 		var errMeta error
-		if !s.wedged {
+		if !s.wedged && !s.blind.Load() {
 			errMeta = s.db.Close() // waits for open transactions
 		}
 		if err := errors.Join(errMeta, errBodies); err != nil {
@@ -320,8 +314,14 @@ func (s *Store) View(ctx context.Context, account mailstore.ID, fn func(mailstor
 	})
 }
 
-// read runs fn on a snapshot of the whole store.
+// read runs fn on a snapshot of the whole store. ErrDamaged when it meets pages
+// that make no sense.
 func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
+	return boltfile.Guard(mailstore.ErrDamaged, func() error { return s.readOpen(ctx, fn) })
+}
+
+// readOpen is read without a guard.
+func (s *Store) readOpen(ctx context.Context, fn func(*txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -349,8 +349,24 @@ func (s *Store) read(ctx context.Context, fn func(*txn) error) error {
 func (s *Store) begin() (*bolt.Tx, *durable, error) {
 	s.swap.RLock()
 	defer s.swap.RUnlock()
-	tx, err := s.db.Begin(false)
+	tx, err := s.beginGuarded(false)
 	return tx, s.durable, err
+}
+
+// errBlind says that the pages by which a file begins cannot be read.
+var errBlind = fmt.Errorf("first pages of the file: %w", mailstore.ErrDamaged)
+
+// beginGuarded begins a transaction on the file in use. A panic there leaves
+// locks of bbolt's held, for which the next one would wait for ever.
+func (s *Store) beginGuarded(writable bool) (tx *bolt.Tx, err error) {
+	if s.blind.Load() {
+		return nil, errBlind
+	}
+	err = boltfile.Guard(errBlind, func() (err error) { tx, err = s.db.Begin(writable); return err })
+	if errors.Is(err, errBlind) {
+		s.blind.Store(true)
+	}
+	return tx, err
 }
 
 // Update implements mailstore.Store.

@@ -56,16 +56,24 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (body.SweepRepor
 }
 
 // liveSince returns the rule by which large bodies are kept: somebody holds
-// them, or did after limit, so that a session may still be reading.
-func (s *Store) liveSince(ctx context.Context, limit time.Time) (func(context.Context, body.Name) (bool, error), error) {
+// them, or did after limit, so that a session may still be reading. What a slice
+// of them is asked of is one snapshot: a body that loses its holder is dead there.
+func (s *Store) liveSince(ctx context.Context, limit time.Time) (body.Live, error) {
 	recent, err := s.recentDead(ctx, limit)
-	return func(ctx context.Context, name body.Name) (live bool, err error) {
+	return func(ctx context.Context, names []body.Name) (keep []bool, err error) {
+		keep = make([]bool, len(names))
 		err = s.read(ctx, func(t *txn) error {
-			_, live, err = t.heldBy(name)
-			live = live || recent.names[name] || recent.seenBy(t)(name)
-			return err
+			died := recent.seenBy(t)
+			for i, name := range names {
+				_, held, err := t.heldBy(name)
+				if err != nil {
+					return err
+				}
+				keep[i] = held || died(name)
+			}
+			return nil
 		})
-		return live, err
+		return keep, err
 	}, err
 }
 

@@ -2,12 +2,14 @@ package boltstore
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/body"
 )
 
 // TestSweepDiedTwice has a small body die, come back by its reference and die
@@ -131,4 +133,67 @@ func TestPurgeAgain(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Error("rows of the deleted mailbox are still there")
+}
+
+// BenchmarkSweepBehind sweeps large bodies away while many others have just died.
+func BenchmarkSweepBehind(b *testing.B) {
+	for _, died := range []int{0, 20_000} {
+		b.Run(fmt.Sprint(died, " died of late"), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				now := time.Now().Add(-48 * time.Hour)
+				s, _ := testStore(b, Options{Now: func() time.Time { return now }})
+				for range 500 {
+					if _, err := s.Bodies().Put(ctx, strings.NewReader(strings.Repeat("x", body.InlineLimit+1))); err != nil {
+						b.Fatal(err)
+					}
+				}
+				now = now.Add(48 * time.Hour)
+				must(b, s.submit(ctx, func(w *work) error { return dieNow(w, died) }))
+				b.StartTimer()
+				r, err := s.Sweep(ctx, 24*time.Hour)
+				if err != nil || r.Removed != 500 {
+					b.Fatalf("%+v, %v", r, err)
+				}
+			}
+		})
+	}
+}
+
+// dieNow notes the death of n bodies that nobody knows.
+func dieNow(w *work, n int) error {
+	for i := range n {
+		if err := w.put(bDead, key(w.s.now(), uint64(i+1), mailstore.NewID()), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestSweepAsksOnce: how often the memory of the dead is read does not grow with
+// the bodies that a sweep looks at, but with its slices.
+func TestSweepAsksOnce(t *testing.T) {
+	const n = 40
+	s, _ := testStore(t, Options{})
+	live, err := s.liveSince(ctx, time.Now().Add(-24*time.Hour))
+	must(t, err)
+	names := make([]body.Name, n)
+	for i := range names {
+		names[i] = body.Name(mailstore.NewID())
+	}
+	must(t, s.submit(ctx, func(w *work) error {
+		return errors.Join(dieNow(w, 100), w.put(bDead, key(s.now(), uint64(1), names[7][:]), nil))
+	}))
+	cost := testing.AllocsPerRun(20, func() { _, err = live(ctx, names[:1]) })
+	must(t, err)
+	if all := testing.AllocsPerRun(20, func() { _, err = live(ctx, names) }); all > cost*n/4 {
+		t.Errorf("%.0f allocations for one, %.0f for %d", cost, all, n)
+	}
+	keep, err := live(ctx, names)
+	must(t, err)
+	for i, k := range keep {
+		if k != (i == 7) {
+			t.Errorf("body %d: keep %v", i, k)
+		}
+	}
 }

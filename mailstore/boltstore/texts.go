@@ -127,21 +127,26 @@ var errUnchanged = errors.New("nothing written")
 // within. fn returns errUnchanged when it wrote nothing.
 func (t *texts) change(ctx context.Context, fn func(w *textWork) error) error {
 	file := t.file.Load()
-	if file == nil {
+	switch {
+	case t.s.isClosing():
+		return mailstore.ErrClosed
+	case file == nil:
 		return errNoTexts
-	}
-	if err := ctx.Err(); err != nil {
-		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
 	err := guarded(func() error {
 		return file.Update(func(tx *bolt.Tx) error {
 			return t.s.read(ctx, func(rows *txn) error {
-				w := &textWork{t: t, rows: rows, marks: map[boxPlace]mailstore.ModSeq{}}
-				w.open(tx)
-				if err := fn(w); err != nil {
-					return err
-				}
-				return w.flush()
+				// Within the read, which would blame the other file.
+				return guarded(func() error {
+					w := &textWork{t: t, rows: rows, marks: map[boxPlace]mailstore.ModSeq{}}
+					w.open(tx)
+					if err := fn(w); err != nil {
+						return err
+					}
+					return w.flush()
+				})
 			})
 		})
 	})

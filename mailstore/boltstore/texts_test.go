@@ -346,3 +346,39 @@ func TestTextsIdle(t *testing.T) {
 		t.Errorf("%d commits of search.db for changed flags", after-before)
 	}
 }
+
+// TestTextsClosed: what comes after Close is told so, and nothing else.
+func TestTextsClosed(t *testing.T) {
+	s, a := testStore(t, Options{})
+	must(t, s.Close())
+	for name, err := range map[string]error{
+		"Put":  s.Texts().Put(ctx, []mailstore.Text{{Account: a}}),
+		"Drop": s.Texts().Drop(ctx, a),
+	} {
+		if !errors.Is(err, mailstore.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTextsLostAtClose loses the file while the store is closed: no file is open
+// afterwards, so that it can be opened again.
+func TestTextsLostAtClose(t *testing.T) {
+	for range 20 {
+		opts := Options{Dir: t.TempDir()}
+		s, _ := testStore(t, opts)
+		file, began, done := s.texts.file.Load(), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			close(began)
+			s.texts.lose(file, errors.New("of the test"))
+		}()
+		<-began
+		must(t, s.Close())
+		<-done
+		if left := s.texts.file.Load(); left != nil {
+			t.Fatal("a file was opened and stays open")
+		}
+		_ = file.Close()
+	}
+}

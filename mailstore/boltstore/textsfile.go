@@ -28,9 +28,8 @@ var errTextsDamaged = fmt.Errorf("texts: %w", mailstore.ErrDamaged)
 
 func isDamage(err error) bool { return errors.Is(err, errTextsDamaged) }
 
-// guarded turns what a damaged file does to its reader, panics of bbolt and
-// faults in the map, into errTextsDamaged.
-func guarded(fn func() error) error { return guardedBy(errTextsDamaged, fn) }
+// guarded makes errTextsDamaged of what a damaged file does to its reader.
+func guarded(fn func() error) error { return boltfile.Guard(errTextsDamaged, fn) }
 
 // open opens the file, and makes it anew when it is of no use: texts are never
 // a reason not to start.
@@ -76,11 +75,7 @@ func (t *texts) lose(bad *bolt.DB, cause error) {
 // openFile opens or makes the file, and checks that it is ours.
 func (t *texts) openFile() (file *bolt.DB, err error) {
 	opts := bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true, PageSize: textsPage}
-	err = guarded(func() (err error) {
-		file, err = boltfile.Open(t.path, opts)
-		return err
-	})
-	if err != nil {
+	if file, err = boltfile.Open(t.path, opts); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	err = guarded(func() error { return t.checkFile(file) })
@@ -136,7 +131,9 @@ func (t *texts) checkFile(file *bolt.DB) error {
 
 // close keeps the marks and closes the file. What fails is made again.
 func (t *texts) close() {
+	t.mu.Lock() // or lose, that has seen the store open, puts another one there
 	file := t.file.Swap(nil)
+	t.mu.Unlock()
 	if file == nil {
 		return
 	}

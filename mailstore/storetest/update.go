@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -81,6 +82,7 @@ var updateTests = []test{
 		})
 	}},
 	{"panic is an error", testPanic},
+	{"panic in a view", testPanicInView},
 	{"ignored error after a write", func(e *env) {
 		a := e.account()
 		box := e.inbox(a)
@@ -226,6 +228,41 @@ func testPanic(e *env) {
 		}
 	}
 	e.eq(e.box(a, "INBOX").Messages, 0, "messages")
+	e.fill(a, box, 1)
+}
+
+// testPanicInView: a panic of the caller's own goes on, as the value that it was,
+// from fn as from the body of a loop; and the store serves on.
+func testPanicInView(e *env) {
+	a := e.account()
+	box := e.inbox(a)
+	e.fill(a, box, 2)
+	var none []int
+	all := mailstore.UIDSet{{Start: 1, Stop: 0}}
+	for name, fn := range map[string]func(mailstore.Tx) error{
+		"fn": func(mailstore.Tx) error { panic("of the test") },
+		"a loop": func(tx mailstore.Tx) error {
+			for range tx.Messages(box, all, mailstore.FieldMeta) {
+				panic("of the test")
+			}
+			return nil
+		},
+		"the runtime": func(tx mailstore.Tx) error {
+			for range tx.Messages(box, all, mailstore.FieldMeta) {
+				none[len(none)] = 1
+			}
+			return nil
+		},
+	} {
+		var got any
+		err := func() error {
+			defer func() { got = recover() }()
+			return e.s.View(e.ctx, a, fn)
+		}()
+		if _, ofRuntime := got.(runtime.Error); err != nil || ofRuntime != (name == "the runtime") || !ofRuntime && got != "of the test" {
+			e.Errorf("%s: panic %v, error %v", name, got, err)
+		}
+	}
 	e.fill(a, box, 1)
 }
 
