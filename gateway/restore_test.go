@@ -23,6 +23,8 @@ import (
 	"gosbridge/gateway/config"
 	"gosbridge/gateway/gatewaytest"
 	"gosbridge/gateway/journal"
+	"gosbridge/gateway/letter"
+	"gosbridge/gateway/recovery"
 	"gosbridge/mailstore"
 )
 
@@ -425,5 +427,65 @@ func TestRestoreHeld(t *testing.T) {
 	eventually(t, "the letter that was let go", func() bool { return show(t, g, numbers[1]).State == "delivered" })
 	if l := show(t, g, numbers[0]); l.State != "recalled" {
 		t.Errorf("the letter that was recalled is %s", l.State)
+	}
+}
+
+// TestVaultAfterResume: what is in the vault and over stays when a restored store
+// is resumed, though owners are told of other ends at once.
+func TestVaultAfterResume(t *testing.T) {
+	g := gatewaytest.Start(t)
+	c := dialSMTP(t, g, gatewaytest.Sender, "system")
+	vaulted, shown := sendSimple(t, c, "in the vault"), sendSimple(t, c, "in the mailbox")
+	eventually(t, "delivery", func() bool {
+		return show(t, g, vaulted).State == "delivered" && show(t, g, shown).State == "delivered"
+	})
+	a, rec, err := letter.Find(t.Context(), g.Store(), vaulted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.Store().Update(t.Context(), a.ID, func(tx mailstore.UpdateTx) error {
+		out, err := letter.DecodeOutgoing(rec)
+		if err != nil {
+			return err
+		}
+		box, err := tx.MailboxByRole(mailstore.RoleSent)
+		if err != nil {
+			return err
+		}
+		for m, err := range tx.Messages(box.ID, mailstore.UIDSet{{Start: 1}}, mailstore.FieldMeta) {
+			if err != nil {
+				return err
+			}
+			k := mailstore.Kept{EmailID: m.EmailID, LetterID: m.LetterID, Until: time.Now().Add(-time.Hour)}
+			if m.EmailID == out.Copy {
+				k.Until = k.Until.Add(-time.Hour) // looked after first
+			}
+			if err := tx.Keep(k); err != nil {
+				return err
+			}
+			if m.EmailID == out.Copy {
+				if _, err := tx.Expunge(box.ID, mailstore.UIDSet{{Start: m.UID, Stop: m.UID}}, false); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := recovery.Write(t.Context(), g.Store(), recovery.Mark{Restored: time.Now(), Generation: 2}, "1000"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	g = gatewaytest.Open(t, g.Installed)
+	if err := g.Admin().Call(t.Context(), admin.OpStoreResume, admin.StoreResume{}, &admin.StoreResumed{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the notice", func() bool { return journalHas(t, g, gatewaytest.Sender, journal.Warned) == 1 })
+	if n := journalHas(t, g, gatewaytest.Sender, journal.Destroyed); n > 0 {
+		t.Errorf("%d copies destroyed", n)
 	}
 }

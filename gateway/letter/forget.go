@@ -11,21 +11,11 @@ import (
 	"gosbridge/mailstore"
 )
 
-// ForgetNotices forgets that owners were told of the ends of terms, in all
-// accounts. It is for a store that was restored: a copy that its owner has
-// flagged or prolonged after the backup would else be destroyed on the notice
-// of before.
-func ForgetNotices(ctx context.Context, store mailstore.Store) error {
-	ever := time.Unix(0, math.MaxInt64)
-	for a, err := range store.Directory().Accounts(ctx) {
-		if err == nil {
-			err = forgetNotices(ctx, store, a.ID, ever)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// ForgetNotices forgets that the owner of an account was told of the ends of
+// terms. It is for a store that was restored: a copy that its owner has flagged
+// or prolonged after the backup would else be destroyed on the notice of before.
+func ForgetNotices(ctx context.Context, store mailstore.Store, account mailstore.ID) error {
+	return forgetNotices(ctx, store, account, time.Unix(0, math.MaxInt64))
 }
 
 // forgetNotices forgets that the owner of an account was told of the ends of

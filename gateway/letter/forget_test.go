@@ -20,7 +20,7 @@ func TestTermsAfterRestore(t *testing.T) {
 		shown = append(shown, r.deliverKept(2+i))
 	}
 	r.retainAt(sentEnds.Add(-20 * day)) // told; then the backup
-	if err := letter.ForgetNotices(t.Context(), r.store); err != nil {
+	if err := letter.ForgetNotices(t.Context(), r.store, r.sender.ID); err != nil {
 		t.Fatal(err)
 	}
 	told := len(r.notices(r.sender))

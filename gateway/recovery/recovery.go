@@ -33,10 +33,9 @@ import (
 // same store, what one side holds as done. To keep either back would keep
 // people from their mail for nothing. Letters that were held for their recall
 // have a class of their own, which waits: they may have been recalled after the
-// backup. Terms are none of these: an act that
-// ended one may have come after the backup, and evidence that the term ended
-// without it would be false. Nor is what goes to another gateway, which may have
-// it already.
+// backup. Terms are none of these: an act that ended one may have come after the
+// backup, and evidence that the term ended without it would be false. Nor is what
+// goes to another gateway, which may have it already.
 var goesOn = []string{letter.DispatchClass, letter.Class}
 
 // setting is where the mark stands.
@@ -192,17 +191,14 @@ func put(ctx context.Context, store mailstore.Store, m Mark) error {
 const together = 64
 
 // Write marks a restored store, holds back the letters that may have been
-// recalled since the backup, forgets whom it told of ends of terms, and writes an entry into the journal of each
-// account. It is for a store that nobody else sees yet: done in part it is to
-// be thrown away.
+// recalled since the backup, forgets whom it told of ends of terms, and writes
+// an entry into the journal of each account. It is for a store that nobody else
+// sees yet: done in part it is to be thrown away.
 func Write(ctx context.Context, store mailstore.Store, m Mark, uid string) error {
 	if err := put(ctx, store, m); err != nil {
 		return err
 	}
 	if err := letter.HoldBack(ctx, store); err != nil {
-		return err
-	}
-	if err := letter.ForgetNotices(ctx, store); err != nil {
 		return err
 	}
 	details := journal.Details{
@@ -217,6 +213,9 @@ func Write(ctx context.Context, store mailstore.Store, m Mark, uid string) error
 		}
 		entry := journal.NewEntry(m.Restored, journal.Restored, details)
 		writers.Go(func() error {
+			if err := letter.ForgetNotices(ctx, store, a.ID); err != nil {
+				return fmt.Errorf("terms of %s: %w", a.ID, err)
+			}
 			err := store.Update(ctx, a.ID, func(tx mailstore.UpdateTx) error {
 				_, err := journal.Append(tx, entry)
 				return err
