@@ -90,6 +90,7 @@ type Store struct {
 	wedged  bool              // a panic left bbolt's lock held
 	changes *boltfile.Changes // where commits note what they changed; nil: nowhere
 
+	first    sync.Mutex  // held by who begins a transaction
 	blind    atomic.Bool // a panic at a transaction's beginning: no other can begin
 	durable  *durable    // of db; replaced with it
 	accounts sync.Map    // mailstore.ID -> *accountKeys
@@ -337,7 +338,7 @@ func (s *Store) readOpen(ctx context.Context, fn func(*txn) error) error {
 		}
 		return fmt.Errorf("begin view: %w", err)
 	}
-	defer func() { _ = tx.Rollback() }()
+	defer s.end(tx)
 	if err := durable.wait(ctx, tx); err != nil {
 		return err
 	}
@@ -357,8 +358,11 @@ func (s *Store) begin() (*bolt.Tx, *durable, error) {
 var errBlind = fmt.Errorf("first pages of the file: %w", mailstore.ErrDamaged)
 
 // beginGuarded begins a transaction on the file in use. A panic there leaves
-// locks of bbolt's held, for which the next one would wait for ever.
+// locks of bbolt's held, for which others would wait for ever; so they wait for
+// one of ours first.
 func (s *Store) beginGuarded(writable bool) (tx *bolt.Tx, err error) {
+	s.first.Lock()
+	defer s.first.Unlock()
 	if s.blind.Load() {
 		return nil, errBlind
 	}
@@ -367,6 +371,14 @@ func (s *Store) beginGuarded(writable bool) (tx *bolt.Tx, err error) {
 		s.blind.Store(true)
 	}
 	return tx, err
+}
+
+// end ends a read transaction. It must not wait for who begins one: that may
+// wait for a larger map, and so for this end.
+func (s *Store) end(tx *bolt.Tx) {
+	if !s.blind.Load() { // else bbolt's lock is lost, and nothing ends any more
+		_ = tx.Rollback()
+	}
 }
 
 // Update implements mailstore.Store.
