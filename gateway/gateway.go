@@ -173,16 +173,21 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Gateway, err err
 	if err := g.servers(); err != nil {
 		return nil, err
 	}
-	g.admin = admin.New(admin.Options{
-		Store: store, Checker: store, Office: g.office, Accounts: g.templates, Now: o.Now, Logger: o.Logger,
-		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload, RotateKey: g.rotateKey,
-		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
-		Backup:   g.backups.admin(), Recovery: g.recovery,
-	})
+	g.admin = g.operations()
 	if err := g.listen(ctx); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// operations are what the commands can do to a gateway that serves.
+func (g *Gateway) operations() *admin.Service {
+	return admin.New(admin.Options{
+		Store: g.store, Checker: g.store, Office: g.office, Accounts: g.templates, Now: g.now, Logger: g.log,
+		Registry: g.intake.Registry, Types: func() []string { return g.intake.Book().Rules.Types() }, Import: g.importRegistry, Check: g.checkRegistry, Reload: g.Reload, RotateKey: g.rotateKey,
+		Sessions: session.Tables{g.submit.Sessions(), g.imap.Sessions()},
+		Backup:   g.backups.admin(), Recovery: g.recovery,
+	})
 }
 
 // fingerprint is that of the master key in use.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -238,22 +237,6 @@ func fill(t *testing.T, s *Store, a mailstore.ID) {
 	if err := s.Check(ctx); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// inChild runs the test in a process of its own and reports whether it did. A
-// limit of the whole process would also hit what the test binary writes.
-func inChild(t *testing.T) bool {
-	t.Helper()
-	const alone = "GOSBRIDGE_TEST_ALONE"
-	if os.Getenv(alone) == t.Name() {
-		return false
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), alone+"="+t.Name())
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), t.Name()) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return true
 }
 
 // TestFullDisk lets the system refuse to write, as a full disk does, and gives

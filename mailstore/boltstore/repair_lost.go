@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gosbridge/mailstore"
+	"gosbridge/mailstore/boltfile"
 )
 
 // lostFolder is where a repair moves what cannot be read: lines of JSON in
@@ -127,16 +128,7 @@ func (l *lostFolder) open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return file, errors.Join(syncFolder(path), syncFolder(l.dir))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return file, errors.Join(boltfile.SyncDir(path), boltfile.SyncDir(l.dir))
 }
 
 // sync makes durable what was added.
